@@ -1,0 +1,10 @@
+//! The rules, without I/O, clock or async: time is an argument, and every rule has its tests below it.
+//!
+//! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
+
+pub mod finding;
+pub mod ids;
+pub mod log;
+pub mod stage;
+pub mod swarm;
+pub mod verdict;
