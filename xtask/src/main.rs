@@ -65,12 +65,8 @@ fn run(command: Command) -> Result<ExitCode> {
 
 fn run_lab(command: &LabCommand) -> Result<ExitCode> {
     match command {
-        LabCommand::Up(consent) => {
-            lab::up(&lab::Options { yes: consent.yes }).map(|lab| println!("{lab}"))?
-        }
-        LabCommand::Reset(consent) => {
-            lab::reset(&lab::Options { yes: consent.yes }).map(|lab| println!("{lab}"))?
-        }
+        LabCommand::Up(consent) => lab::up(&lab::Options { yes: consent.yes }).map(|lab| println!("{lab}"))?,
+        LabCommand::Reset(consent) => lab::reset(&lab::Options { yes: consent.yes }).map(|lab| println!("{lab}"))?,
         LabCommand::Down { images } => lab::down(*images)?,
         LabCommand::Status => {
             let status = lab::status()?;

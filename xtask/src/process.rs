@@ -43,10 +43,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// Standard output, trimmed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| cannot_start(command))?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| cannot_start(command))?;
     checked(command, &output)
 }
 
@@ -86,12 +83,7 @@ pub(crate) fn logged(command: &mut Command, log: &Path) -> Result<()> {
         .status()
         .with_context(|| cannot_start(command))?;
     if !status.success() {
-        bail!(
-            "{} failed ({status}); log {}:\n{}",
-            shown(command),
-            log.display(),
-            tail(log, 20)
-        );
+        bail!("{} failed ({status}); log {}:\n{}", shown(command), log.display(), tail(log, 20));
     }
     Ok(())
 }
@@ -127,21 +119,13 @@ fn last_lines(text: &str, count: usize) -> String {
 }
 
 fn cannot_start(command: &Command) -> String {
-    format!(
-        "cannot start {}; hint: is it installed?",
-        command.get_program().to_string_lossy()
-    )
+    format!("cannot start {}; hint: is it installed?", command.get_program().to_string_lossy())
 }
 
 /// The program and its first arguments: enough to know which step it was.
 fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
-    words.extend(
-        command
-            .get_args()
-            .take(4)
-            .map(std::ffi::OsStr::to_string_lossy),
-    );
+    words.extend(command.get_args().take(4).map(std::ffi::OsStr::to_string_lossy));
     format!("`{}`", words.join(" "))
 }
 
@@ -157,9 +141,7 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_command_and_what_it_said() {
-        let error = run(program("ls").arg("/no/such/folder"))
-            .unwrap_err()
-            .to_string();
+        let error = run(program("ls").arg("/no/such/folder")).unwrap_err().to_string();
         assert!(error.starts_with("`ls /no/such/folder` failed"), "{error}");
         assert!(error.contains("No such file"), "{error}");
     }

@@ -70,16 +70,12 @@ pub(crate) fn ensure(places: &Places) -> Result<()> {
     let label = format!("LABEL {HASH_LABEL}={hash}");
     timed(&format!("import {IMAGE}"), || {
         let command = r#"CMD ["/bin/bash"]"#;
-        run(docker(["import", "--change", command, "--change", &label])
-            .arg(&tar)
-            .arg(IMAGE))
+        run(docker(["import", "--change", command, "--change", &label]).arg(&tar).arg(IMAGE))
     })
 }
 
 fn tar_file(places: &Places) -> PathBuf {
-    places
-        .lab
-        .join(format!("base/{SUITE}-{}.tar", &hash()[..12]))
+    places.lab.join(format!("base/{SUITE}-{}.tar", &hash()[..12]))
 }
 
 fn bootstrap(places: &Places, tar: &Path) -> Result<()> {
@@ -90,19 +86,11 @@ fn bootstrap(places: &Places, tar: &Path) -> Result<()> {
     let work = tempfile::tempdir_in(&folder)?;
     let root = work.path().join("root");
     let mut command = program("debootstrap");
-    command
-        .args(["--variant=minbase", SUITE])
-        .arg(&root)
-        .arg(debian_mirror());
+    command.args(["--variant=minbase", SUITE]).arg(&root).arg(debian_mirror());
     logged(&mut command, &folder.join("debootstrap.log"))?;
     slim(&root)?;
     let unfinished = tar.with_extension("new");
-    run(program("tar")
-        .args(["--numeric-owner", "-C"])
-        .arg(&root)
-        .arg("-cf")
-        .arg(&unfinished)
-        .arg("."))?;
+    run(program("tar").args(["--numeric-owner", "-C"]).arg(&root).arg("-cf").arg(&unfinished).arg("."))?;
     fs::rename(unfinished, tar)?;
     Ok(())
 }
@@ -134,10 +122,7 @@ fn slim(root: &Path) -> Result<()> {
         fs::remove_file(root.join(file)).ok();
     }
     fs::write(root.join("etc/apt/apt.conf.d/no-caches"), NO_CACHES)?;
-    fs::write(
-        root.join("etc/dpkg/dpkg.cfg.d/no-documentation"),
-        NO_DOCUMENTATION,
-    )?;
+    fs::write(root.join("etc/dpkg/dpkg.cfg.d/no-documentation"), NO_DOCUMENTATION)?;
     Ok(())
 }
 

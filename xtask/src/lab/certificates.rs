@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 
 use super::DOMAIN;
@@ -16,10 +16,7 @@ use super::places::Places;
 /// Makes the certificates unless they are there.
 pub(crate) fn ensure(places: &Places) -> Result<()> {
     let folder = places.lab_folder("ca")?;
-    if ["ca.pem", "wildcard.pem", "wildcard.key"]
-        .iter()
-        .all(|name| folder.join(name).exists())
-    {
+    if ["ca.pem", "wildcard.pem", "wildcard.key"].iter().all(|name| folder.join(name).exists()) {
         return Ok(());
     }
     let (ca, issuer) = authority()?;
@@ -52,9 +49,7 @@ fn wildcard(issuer: &Issuer<'_, KeyPair>) -> Result<(String, String)> {
 
 fn long_lived(common_name: &str, names: Vec<String>) -> Result<CertificateParams> {
     let mut params = CertificateParams::new(names)?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
+    params.distinguished_name.push(DnType::CommonName, common_name);
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2049, 12, 31);
     Ok(params)

@@ -26,8 +26,7 @@ impl ContentHash {
         for file in files_below(folder)? {
             let name = file.strip_prefix(folder)?.to_string_lossy().into_owned();
             let executable = fs::metadata(&file)?.permissions().mode() & 0o100 != 0;
-            let content =
-                fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let content = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             self = self.part(name).part([u8::from(executable)]).part(content);
         }
         Ok(self)
@@ -41,8 +40,7 @@ impl ContentHash {
 
 /// The plain SHA-256 of a file, as `sha256sum` prints it.
 pub(crate) fn file_sha256(path: &Path) -> Result<String> {
-    let mut file =
-        fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut file = fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
@@ -56,9 +54,7 @@ pub(crate) fn file_sha256(path: &Path) -> Result<String> {
 
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
-    {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             files.extend(files_below(&entry.path())?);
@@ -86,18 +82,12 @@ mod tests {
     }
 
     fn hash(files: &[(&str, &str, u32)]) -> String {
-        ContentHash::default()
-            .folder(folder(files).path())
-            .unwrap()
-            .hex()
+        ContentHash::default().folder(folder(files).path()).unwrap().hex()
     }
 
     #[test]
     fn the_same_content_has_the_same_hash_wherever_it_lies() {
-        let files = [
-            ("Dockerfile", "FROM x", 0o644),
-            ("a/main.go", "package main", 0o644),
-        ];
+        let files = [("Dockerfile", "FROM x", 0o644), ("a/main.go", "package main", 0o644)];
         assert_eq!(hash(&files), hash(&files));
         assert_eq!(hash(&files), hash(&[files[1], files[0]]));
     }
@@ -108,11 +98,7 @@ mod tests {
         assert_ne!(first, hash(&[("run.sh", "echo 1", 0o644)]));
         assert_ne!(first, hash(&[("run2.sh", "echo", 0o644)]));
         assert_ne!(first, hash(&[("run.sh", "echo", 0o755)]));
-        assert_eq!(
-            first,
-            hash(&[("run.sh", "echo", 0o600)]),
-            "other permissions do not"
-        );
+        assert_eq!(first, hash(&[("run.sh", "echo", 0o600)]), "other permissions do not");
     }
 
     #[test]

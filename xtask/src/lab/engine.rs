@@ -15,8 +15,7 @@ use crate::steps::say;
 
 /// The engine's version, when one answers.
 pub(crate) fn version() -> Option<String> {
-    exists("docker")
-        .then(|| output(&mut docker(["version", "--format", "{{.Server.Version}}"])).ok())?
+    exists("docker").then(|| output(&mut docker(["version", "--format", "{{.Server.Version}}"])).ok())?
 }
 
 /// Makes sure that an engine answers and that the programs of the later steps are there.
@@ -37,10 +36,7 @@ pub(crate) fn stop(places: &Places) -> Result<()> {
     };
     run(program("kill").arg(&pid))?;
     if !until(Duration::from_secs(60), || !is_dockerd(&pid)) {
-        bail!(
-            "dockerd {pid} does not stop; hint: look into {}",
-            log_file(places).display()
-        );
+        bail!("dockerd {pid} does not stop; hint: look into {}", log_file(places).display());
     }
     fs::remove_file(file).ok();
     Ok(())
@@ -79,14 +75,10 @@ fn install(packages: &[&str], yes: bool) -> Result<()> {
     }
     let list = packages.join(" ");
     if !exists("apt-get") {
-        bail!(
-            "the lab needs {list}; hint: install a Docker engine and debootstrap, then run this again"
-        );
+        bail!("the lab needs {list}; hint: install a Docker engine and debootstrap, then run this again");
     }
     if !is_root() {
-        bail!(
-            "the lab needs packages; hint: run as root once, or: apt-get install --no-install-recommends {list}"
-        );
+        bail!("the lab needs packages; hint: run as root once, or: apt-get install --no-install-recommends {list}");
     }
     consent(&list, yes)?;
     run(program("apt-get").args(["update", "-qq"]))?;
@@ -121,9 +113,7 @@ fn start(places: &Places) -> Result<()> {
         return Ok(());
     }
     if !is_root() {
-        bail!(
-            "no Docker engine answers; hint: start one, run as root once, or join the group docker"
-        );
+        bail!("no Docker engine answers; hint: start one, run as root once, or join the group docker");
     }
     let log = log_file(places);
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
@@ -138,11 +128,7 @@ fn start(places: &Places) -> Result<()> {
         .spawn()
         .context("cannot start dockerd")?;
     if !until(Duration::from_secs(60), || version().is_some()) {
-        bail!(
-            "dockerd does not answer after 60 s; log {}:\n{}",
-            log.display(),
-            tail(&log, 5)
-        );
+        bail!("dockerd does not answer after 60 s; log {}:\n{}", log.display(), tail(&log, 5));
     }
     Ok(())
 }

@@ -22,21 +22,12 @@ pub(crate) const TARGET: Image = Image::new("lab/target:latest", "target").with_
 pub(crate) const REGISTRY: Image = Image::new("lab/registry:latest", "registry").with_go();
 /// The lab's application.
 pub(crate) const WEB: [Image; 3] = [
-    Image::new("lab/web:1.0.0", "web")
-        .with_go()
-        .version("1.0.0"),
-    Image::new("lab/web:1.1.0", "web")
-        .with_go()
-        .version("1.1.0"),
-    Image::new("lab/web:2.0.0", "web")
-        .with_go()
-        .version("2.0.0"),
+    Image::new("lab/web:1.0.0", "web").with_go().version("1.0.0"),
+    Image::new("lab/web:1.1.0", "web").with_go().version("1.1.0"),
+    Image::new("lab/web:2.0.0", "web").with_go().version("2.0.0"),
 ];
 /// Services from Debian packages.
-pub(crate) const SERVICES: [Image; 2] = [
-    Image::new("lab/postgres:17", "postgres"),
-    Image::new("lab/redis:8", "redis"),
-];
+pub(crate) const SERVICES: [Image; 2] = [Image::new("lab/postgres:17", "postgres"), Image::new("lab/redis:8", "redis")];
 
 /// How an image is made. Every image is made from the base.
 pub(crate) struct Image {
@@ -49,12 +40,7 @@ pub(crate) struct Image {
 
 impl Image {
     const fn new(tag: &'static str, context: &'static str) -> Self {
-        Self {
-            tag,
-            context,
-            from_go: false,
-            web_version: None,
-        }
+        Self { tag, context, from_go: false, web_version: None }
     }
 
     /// It copies a program out of `lab/go`.
@@ -79,13 +65,7 @@ impl Image {
             arguments.push(("WEB_VERSION", version.to_owned()));
         }
         timed(&format!("build {}", self.tag), || {
-            build(
-                places,
-                self.tag,
-                &hash,
-                &places.image_context(self.context),
-                &arguments,
-            )
+            build(places, self.tag, &hash, &places.image_context(self.context), &arguments)
         })
     }
 
@@ -104,16 +84,12 @@ impl Image {
 /// Whether the image is there and was made from this content.
 pub(crate) fn is_current(tag: &str, hash: &str) -> bool {
     let label = format!("{{{{index .Config.Labels {HASH_LABEL:?}}}}}");
-    output(&mut docker(["image", "inspect", "--format", &label, tag]))
-        .is_ok_and(|found| found == hash)
+    output(&mut docker(["image", "inspect", "--format", &label, tag])).is_ok_and(|found| found == hash)
 }
 
 /// The engine's id of an image; `None` when it is not there.
 pub(crate) fn id(tag: &str) -> Option<String> {
-    output(&mut docker([
-        "image", "inspect", "--format", "{{.Id}}", tag,
-    ]))
-    .ok()
+    output(&mut docker(["image", "inspect", "--format", "{{.Id}}", tag])).ok()
 }
 
 /// Builds a context, labelled with its hash. The builder's output is kept as a log, shown only on failure.
@@ -124,48 +100,24 @@ pub(crate) fn build(
     context: &Path,
     arguments: &[(&str, String)],
 ) -> Result<()> {
-    let name = tag
-        .rsplit('/')
-        .next()
-        .ok_or_else(|| anyhow!("no name in {tag}"))?
-        .replace(':', "-");
+    let name = tag.rsplit('/').next().ok_or_else(|| anyhow!("no name in {tag}"))?.replace(':', "-");
     let log = places.lab_folder("logs")?.join(format!("build-{name}.log"));
-    let mut command = docker([
-        "build",
-        "--tag",
-        tag,
-        "--label",
-        &format!("{HASH_LABEL}={hash}"),
-    ]);
+    let mut command = docker(["build", "--tag", tag, "--label", &format!("{HASH_LABEL}={hash}")]);
     for (argument, value) in arguments {
-        command
-            .arg("--build-arg")
-            .arg(format!("{argument}={value}"));
+        command.arg("--build-arg").arg(format!("{argument}={value}"));
     }
     logged(command.arg(context), &log)
 }
 
 /// Removes the images that lost their names to newer ones.
 pub(crate) fn prune() -> Result<()> {
-    run(&mut docker([
-        "image",
-        "prune",
-        "--force",
-        "--filter",
-        &format!("label={HASH_LABEL}"),
-    ]))
+    run(&mut docker(["image", "prune", "--force", "--filter", &format!("label={HASH_LABEL}")]))
 }
 
 /// Removes every image of the lab.
 pub(crate) fn remove_all() -> Result<()> {
-    let tags = output(&mut docker([
-        "image",
-        "ls",
-        "--format",
-        "{{.Repository}}:{{.Tag}}",
-        "--filter",
-        "reference=lab/*",
-    ]))?;
+    let tags =
+        output(&mut docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=lab/*"]))?;
     if !tags.is_empty() {
         run(docker(["image", "rm", "--force"]).args(tags.lines()))?;
     }

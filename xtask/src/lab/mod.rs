@@ -67,12 +67,9 @@ pub(crate) struct Lab {
 
 impl fmt::Display for Lab {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "target lab: {} ({})",
-            self.access.address,
-            self.targets_file.display()
-        )
+        writeln!(f, "target    {}, container {}", self.access.address, self.target.container())?;
+        writeln!(f, "listed    as {} in {}", targets_file::SECTION, self.targets_file.display())?;
+        write!(f, "state     {}", self.places.lab.display())
     }
 }
 
@@ -81,9 +78,7 @@ pub(crate) fn up(options: &Options) -> Result<Lab> {
     let places = Places::find()?;
     let _lock = lock(&places)?;
     let start = Instant::now();
-    timed("engine", || {
-        engine::ensure(&places, options.yes, base::bootstrap_needed(&places))
-    })?;
+    timed("engine", || engine::ensure(&places, options.yes, base::bootstrap_needed(&places)))?;
     let lab = thread::scope(|scope| {
         let binary = scope.spawn(|| timed("cargo build cc-ci", || runner::build_binary(&places)));
         timed("certificates", || certificates::ensure(&places))?;
@@ -105,9 +100,7 @@ pub(crate) fn up(options: &Options) -> Result<Lab> {
 pub(crate) fn reset(options: &Options) -> Result<Lab> {
     let places = Places::find()?;
     let _lock = lock(&places)?;
-    timed("engine", || {
-        engine::ensure(&places, options.yes, base::bootstrap_needed(&places))
-    })?;
+    timed("engine", || engine::ensure(&places, options.yes, base::bootstrap_needed(&places)))?;
     timed("certificates", || certificates::ensure(&places))?;
     base::ensure(&places)?;
     timed("target removed", || Target::named(GATE).remove())?;
@@ -125,9 +118,7 @@ pub(crate) fn down(images: bool) -> Result<()> {
         return Ok(());
     }
     for target in Target::all()? {
-        timed(&format!("target {} removed", target.name), || {
-            target.remove()
-        })?;
+        timed(&format!("target {} removed", target.name), || target.remove())?;
     }
     timed("registry and network removed", || {
         registry::remove()?;
@@ -164,24 +155,11 @@ fn swarm(places: &Places) -> Result<Lab> {
         let access = timed("target gate, swarm ready", || target.ensure(places))?;
         targets_file::write(places, &target, &access)?;
         joined(services)?;
-        timed("push service images", || {
-            WEB.iter()
-                .chain(&SERVICES)
-                .try_for_each(|image| registry::push(image.tag))
-        })?;
+        timed("push service images", || WEB.iter().chain(&SERVICES).try_for_each(|image| registry::push(image.tag)))?;
         joined(proxy_image)?;
-        timed(&format!("push {}", traefik::IMAGE), || {
-            registry::push(traefik::IMAGE)
-        })?;
-        timed("proxy, converged and answering", || {
-            proxy::ensure(places, &target)
-        })?;
-        Ok(Lab {
-            places: places.clone(),
-            target,
-            access,
-            targets_file: places.targets_file(),
-        })
+        timed(&format!("push {}", traefik::IMAGE), || registry::push(traefik::IMAGE))?;
+        timed("proxy, converged and answering", || proxy::ensure(places, &target))?;
+        Ok(Lab { places: places.clone(), target, access, targets_file: places.targets_file() })
     })
 }
 
@@ -209,12 +187,5 @@ fn ensure_network() -> Result<()> {
 
 /// The id of the image that a container was made from; `None` when there is no such container.
 fn container_image(container: &str) -> Option<String> {
-    output(&mut docker([
-        "container",
-        "inspect",
-        "--format",
-        "{{.Image}}",
-        container,
-    ]))
-    .ok()
+    output(&mut docker(["container", "inspect", "--format", "{{.Image}}", container])).ok()
 }

@@ -29,11 +29,7 @@ impl Places {
             .to_owned();
         let lab = state_folder("CC_CI_LAB_STATE", "cc-ci-lab")?;
         let cc_ci = state_folder("CC_CI_STATE", "cc-ci")?;
-        Ok(Self {
-            checkout,
-            lab,
-            cc_ci,
-        })
+        Ok(Self { checkout, lab, cc_ci })
     }
 
     /// A folder inside the lab's state, made when missing.
@@ -65,8 +61,7 @@ fn state_folder(variable: &str, name: &str) -> Result<PathBuf> {
         None => user_state()?.join(name),
     };
     let folder = std::path::absolute(folder)?;
-    fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make {}; hint: set {variable}", folder.display()))?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}; hint: set {variable}", folder.display()))?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
     Ok(folder)
 }
@@ -75,13 +70,10 @@ fn user_state() -> Result<PathBuf> {
     if let Some(folder) = set("XDG_STATE_HOME") {
         return Ok(folder);
     }
-    let home = set("HOME")
-        .ok_or_else(|| anyhow!("HOME is not set; hint: set CC_CI_LAB_STATE and CC_CI_STATE"))?;
+    let home = set("HOME").ok_or_else(|| anyhow!("HOME is not set; hint: set CC_CI_LAB_STATE and CC_CI_STATE"))?;
     Ok(home.join(".local/state"))
 }
 
 fn set(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }

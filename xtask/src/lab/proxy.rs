@@ -30,15 +30,12 @@ pub(crate) fn ensure(places: &Places, target: &Target) -> Result<()> {
         deploy(places, target, &recipe, &hash)?;
     }
     if !until(LIMIT, || converged(target)) {
-        let tasks = output(&mut target.exec(["docker", "stack", "ps", "--no-trunc", STACK]))
-            .unwrap_or_default();
+        let tasks = output(&mut target.exec(["docker", "stack", "ps", "--no-trunc", STACK])).unwrap_or_default();
         bail!("the proxy does not converge; its tasks:\n{tasks}");
     }
     // The proxy asks Swarm once a second, so the first answer may come a little after the start.
     if !until(Duration::from_secs(30), || answers(target)) {
-        bail!(
-            "the proxy does not answer 404 for an unknown host; hint: docker service logs {SERVICE} on the target"
-        );
+        bail!("the proxy does not answer 404 for an unknown host; hint: docker service logs {SERVICE} on the target");
     }
     Ok(())
 }
@@ -69,11 +66,7 @@ pub(crate) fn answers(target: &Target) -> bool {
 fn hash(places: &Places, recipe: &Path) -> Result<String> {
     let image = images::id(traefik::IMAGE).ok_or_else(|| anyhow!("no image {}", traefik::IMAGE))?;
     let certificate = fs::read(places.lab.join("ca/wildcard.pem"))?;
-    let hash = ContentHash::default()
-        .folder(recipe)?
-        .part(image)
-        .part(certificate)
-        .part(fs::read(places.ca())?);
+    let hash = ContentHash::default().folder(recipe)?.part(image).part(certificate).part(fs::read(places.ca())?);
     Ok(hash.hex())
 }
 
@@ -84,9 +77,7 @@ fn deployed_hash(target: &Target) -> Option<String> {
 
 fn deploy(places: &Places, target: &Target, recipe: &Path, hash: &str) -> Result<()> {
     let mut variables = variables(&fs::read_to_string(recipe.join(".env.sample"))?);
-    variables.extend(self::variables(&fs::read_to_string(
-        recipe.join("abra.sh"),
-    )?));
+    variables.extend(self::variables(&fs::read_to_string(recipe.join("abra.sh"))?));
     variables.push(("LAB_HASH".to_owned(), hash.to_owned()));
     // `docker cp FOLDER/.` copies what is inside.
     run(&mut target.exec(["mkdir", "-p", FOLDER]))?;
@@ -94,15 +85,9 @@ fn deploy(places: &Places, target: &Target, recipe: &Path, hash: &str) -> Result
     copy(target, &places.ca())?;
     for (name, file) in [("ssl_cert", "wildcard.pem"), ("ssl_key", "wildcard.key")] {
         let content = fs::read(places.lab.join("ca").join(file))?;
-        let version = value(
-            &variables,
-            &format!("SECRET_{}_VERSION", name.to_uppercase()),
-        )?;
+        let version = value(&variables, &format!("SECRET_{}_VERSION", name.to_uppercase()))?;
         let secret = format!("{STACK}_{name}_{version}");
-        feed(
-            &mut target.exec(["docker", "secret", "create", &secret, "-"]),
-            &content,
-        )?;
+        feed(&mut target.exec(["docker", "secret", "create", &secret, "-"]), &content)?;
     }
     run(&mut stack_deploy(target, &variables))
 }
@@ -113,22 +98,12 @@ fn stack_deploy(target: &Target, variables: &[(String, String)]) -> Command {
         command.arg("--env").arg(format!("{name}={value}"));
     }
     command.arg(target.container());
-    command.args([
-        "docker",
-        "stack",
-        "deploy",
-        "--detach=true",
-        "--compose-file",
-        "compose.yml",
-        STACK,
-    ]);
+    command.args(["docker", "stack", "deploy", "--detach=true", "--compose-file", "compose.yml", STACK]);
     command
 }
 
 fn copy(target: &Target, from: &Path) -> Result<()> {
-    run(docker(["cp"])
-        .arg(from)
-        .arg(format!("{}:{FOLDER}/", target.container())))
+    run(docker(["cp"]).arg(from).arg(format!("{}:{FOLDER}/", target.container())))
 }
 
 fn remove(target: &Target) -> Result<()> {
@@ -150,16 +125,8 @@ fn remove(target: &Target) -> Result<()> {
 
 fn converged(target: &Target) -> bool {
     let filter = format!("name={SERVICE}");
-    output(&mut target.exec([
-        "docker",
-        "service",
-        "ls",
-        "--filter",
-        &filter,
-        "--format",
-        "{{.Replicas}}",
-    ]))
-    .is_ok_and(|replicas| replicas == "1/1")
+    output(&mut target.exec(["docker", "service", "ls", "--filter", &filter, "--format", "{{.Replicas}}"]))
+        .is_ok_and(|replicas| replicas == "1/1")
 }
 
 /// The `NAME=value` and `export NAME=value` lines of a file that is data, never a script.
@@ -168,20 +135,13 @@ fn variables(text: &str) -> Vec<(String, String)> {
         .map(|line| line.trim().strip_prefix("export ").unwrap_or(line.trim()))
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split_once('='))
-        .map(|(name, value)| {
-            (
-                name.trim().to_owned(),
-                value.trim().trim_matches('"').to_owned(),
-            )
-        })
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().trim_matches('"').to_owned()))
         .collect()
 }
 
 fn value<'a>(variables: &'a [(String, String)], name: &str) -> Result<&'a str> {
     let found = variables.iter().rev().find(|(found, _)| found == name);
-    found
-        .map(|(_, value)| value.as_str())
-        .ok_or_else(|| anyhow!("the proxy's .env.sample does not set {name}"))
+    found.map(|(_, value)| value.as_str()).ok_or_else(|| anyhow!("the proxy's .env.sample does not set {name}"))
 }
 
 #[cfg(test)]

@@ -20,9 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn ensure() -> Result<()> {
     ensure_network()?;
     match container_image(CONTAINER) {
-        Some(image) if images::id(REGISTRY.tag).as_ref() == Some(&image) => {
-            run(&mut docker(["start", CONTAINER]))?
-        }
+        Some(image) if images::id(REGISTRY.tag).as_ref() == Some(&image) => run(&mut docker(["start", CONTAINER]))?,
         Some(_) => {
             run(&mut docker(["rm", "--force", CONTAINER]))?;
             create()?;
@@ -30,10 +28,7 @@ pub(crate) fn ensure() -> Result<()> {
         None => create()?,
     }
     if !until(Duration::from_secs(20), answers) {
-        bail!(
-            "the registry does not answer on {}; hint: docker logs {CONTAINER}",
-            address()
-        );
+        bail!("the registry does not answer on {}; hint: docker logs {CONTAINER}", address());
     }
     Ok(())
 }
@@ -65,23 +60,13 @@ fn create() -> Result<()> {
     let volume = format!("{CONTAINER}:/var/lib/registry");
     let port = format!("{}:5000", address());
     let mut command = docker(["run", "--detach", "--name", CONTAINER, "--network", NETWORK]);
-    command.args([
-        "--network-alias",
-        "registry.lab",
-        "--volume",
-        &volume,
-        "--publish",
-        &port,
-        REGISTRY.tag,
-    ]);
+    command.args(["--network-alias", "registry.lab", "--volume", &volume, "--publish", &port, REGISTRY.tag]);
     output(&mut command).map(drop)
 }
 
 /// Where pushes go. `CC_CI_LAB_REGISTRY_PORT` is for a machine whose port 5000 is taken.
 fn address() -> SocketAddr {
-    let port = std::env::var("CC_CI_LAB_REGISTRY_PORT")
-        .ok()
-        .and_then(|port| port.parse().ok());
+    let port = std::env::var("CC_CI_LAB_REGISTRY_PORT").ok().and_then(|port| port.parse().ok());
     SocketAddr::from(([127, 0, 0, 1], port.unwrap_or(5000)))
 }
 
@@ -100,10 +85,7 @@ fn pushed_id(image: &str) -> Option<String> {
 fn get(path: &str, accept: &str) -> Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect_timeout(&address(), TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.0\r\nHost: registry.lab\r\nAccept: {accept}\r\n\r\n"
-    )?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: registry.lab\r\nAccept: {accept}\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(1 << 20).read_to_end(&mut answer)?;
     parse_answer(&answer).ok_or_else(|| anyhow!("the registry's answer is not HTTP"))

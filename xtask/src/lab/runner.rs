@@ -15,7 +15,6 @@ use crate::process::{docker, exists, output, program, run, succeeds};
 use crate::steps::timed;
 
 const REPOSITORY: &str = "cc-ci/runner";
-const BINARY_LABEL: &str = "cc-ci.binary";
 
 /// The files that a run needs.
 pub(crate) fn tar_file(places: &Places) -> PathBuf {
@@ -24,10 +23,7 @@ pub(crate) fn tar_file(places: &Places) -> PathBuf {
 
 /// The hash of the binary inside `runner.tar`, when there is one.
 pub(crate) fn saved_hash(places: &Places) -> Option<String> {
-    let hash = fs::read_to_string(hash_file(places))
-        .ok()?
-        .trim()
-        .to_owned();
+    let hash = fs::read_to_string(hash_file(places)).ok()?.trim().to_owned();
     tar_file(places).exists().then_some(hash)
 }
 
@@ -37,23 +33,14 @@ pub(crate) fn build_binary(places: &Places) -> Result<PathBuf> {
     let mut command = program(&cargo.to_string_lossy());
     command
         .current_dir(&places.checkout)
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "cc-ci",
-            "--bin",
-            "cc-ci",
-            "--message-format=json-render-diagnostics",
-        ])
+        .args(["build", "--quiet", "--package", "cc-ci", "--bin", "cc-ci", "--message-format=json-render-diagnostics"])
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     let output = command.output().context("cannot start cargo")?;
     if !output.status.success() {
         bail!("cargo cannot build cc-ci; hint: cargo build --bin cc-ci");
     }
-    executable(&String::from_utf8_lossy(&output.stdout))
-        .ok_or_else(|| anyhow!("cargo named no binary cc-ci"))
+    executable(&String::from_utf8_lossy(&output.stdout)).ok_or_else(|| anyhow!("cargo named no binary cc-ci"))
 }
 
 /// Builds and saves the image unless the saved one is of this binary.
@@ -70,9 +57,7 @@ pub(crate) fn ensure(places: &Places, binary: &Path) -> Result<()> {
         return Ok(());
     }
     let tag = format!("{REPOSITORY}:{}", &content[..12]);
-    timed("build the runner image", || {
-        build_image(places, &tag, &content, binary, &binary_hash)
-    })?;
+    timed("build the runner image", || build_image(places, &tag, &content, binary, &binary_hash))?;
     timed("save runner.tar", || save(places, &tag, &binary_hash))?;
     remove_images_but(Some(&tag))?;
     fs::write(made_from, content)?;
@@ -81,13 +66,7 @@ pub(crate) fn ensure(places: &Places, binary: &Path) -> Result<()> {
 
 /// Removes runner images from this machine's engine, so that its disk does not fill; one of them may be kept.
 pub(crate) fn remove_images_but(kept: Option<&str>) -> Result<()> {
-    let tags = output(&mut docker([
-        "image",
-        "ls",
-        "--format",
-        "{{.Repository}}:{{.Tag}}",
-        REPOSITORY,
-    ]))?;
+    let tags = output(&mut docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY]))?;
     for tag in tags.lines().filter(|tag| Some(*tag) != kept) {
         run(&mut docker(["image", "rm", "--force", tag]))?;
     }
@@ -98,30 +77,17 @@ fn hash_file(places: &Places) -> PathBuf {
     places.cc_ci.join("runner.sha256")
 }
 
-fn build_image(
-    places: &Places,
-    tag: &str,
-    content: &str,
-    binary: &Path,
-    binary_hash: &str,
-) -> Result<()> {
+fn build_image(places: &Places, tag: &str, content: &str, binary: &Path, binary_hash: &str) -> Result<()> {
     let context = tempfile::tempdir_in(&places.lab)?;
-    fs::copy(
-        places.checkout.join("Dockerfile"),
-        context.path().join("Dockerfile"),
-    )?;
+    fs::copy(places.checkout.join("Dockerfile"), context.path().join("Dockerfile"))?;
     copy_stripped(binary, &context.path().join("cc-ci"))?;
-    let arguments = [
-        ("BASE", base::IMAGE.to_owned()),
-        ("BINARY_SHA256", binary_hash.to_owned()),
-    ];
+    let arguments = [("BASE", base::IMAGE.to_owned()), ("BINARY_SHA256", binary_hash.to_owned())];
     build(places, tag, content, context.path(), &arguments)
 }
 
 /// Debug information is of no use in the image and several times the size of the program.
 fn copy_stripped(from: &Path, to: &Path) -> Result<()> {
-    let stripped =
-        exists("objcopy") && succeeds(program("objcopy").arg("--strip-debug").arg(from).arg(to));
+    let stripped = exists("objcopy") && succeeds(program("objcopy").arg("--strip-debug").arg(from).arg(to));
     if !stripped {
         fs::copy(from, to)?;
     }
@@ -142,21 +108,11 @@ fn save(places: &Places, tag: &str, binary_hash: &str) -> Result<()> {
 /// The binary's hash; computed again only when size, time or inode changed, since an unoptimised build takes its time.
 fn cached_sha256(places: &Places, binary: &Path) -> Result<String> {
     let about = fs::metadata(binary)?;
-    let stamp = format!(
-        "{} {} {} {}.{}",
-        binary.display(),
-        about.ino(),
-        about.size(),
-        about.mtime(),
-        about.mtime_nsec()
-    );
+    let stamp =
+        format!("{} {} {} {}.{}", binary.display(), about.ino(), about.size(), about.mtime(), about.mtime_nsec());
     let cache = places.lab_folder("runner")?.join("binary-hash");
     let known = fs::read_to_string(&cache).ok();
-    if let Some((hash, _)) = known
-        .as_deref()
-        .and_then(|text| text.split_once('\n'))
-        .filter(|(_, of)| *of == stamp)
-    {
+    if let Some((hash, _)) = known.as_deref().and_then(|text| text.split_once('\n')).filter(|(_, of)| *of == stamp) {
         return Ok(hash.to_owned());
     }
     let hash = file_sha256(binary)?;
@@ -176,13 +132,6 @@ fn executable(messages: &str) -> Option<PathBuf> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(is_ours)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-}
-
-/// Whether the engine has the image that was saved last.
-pub(crate) fn image_of(binary_hash: &str) -> bool {
-    let filter = format!("label={BINARY_LABEL}={binary_hash}");
-    output(&mut docker(["image", "ls", "--quiet", "--filter", &filter]))
-        .is_ok_and(|ids| !ids.is_empty())
 }
 
 #[cfg(test)]

@@ -61,27 +61,14 @@ pub(crate) struct Access {
 impl Target {
     /// The target with this name; it need not be up.
     pub(crate) fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-        }
+        Self { name: name.to_owned() }
     }
 
     /// The names of all targets that are there, running or not.
     pub(crate) fn all() -> Result<Vec<Self>> {
         let filter = format!("name=^{CONTAINER_PREFIX}");
-        let names = output(&mut docker([
-            "ps",
-            "--all",
-            "--filter",
-            &filter,
-            "--format",
-            "{{.Names}}",
-        ]))?;
-        Ok(names
-            .lines()
-            .filter_map(|name| name.strip_prefix(CONTAINER_PREFIX))
-            .map(Self::named)
-            .collect())
+        let names = output(&mut docker(["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]))?;
+        Ok(names.lines().filter_map(|name| name.strip_prefix(CONTAINER_PREFIX)).map(Self::named).collect())
     }
 
     /// The container's name on this machine's engine.
@@ -102,9 +89,7 @@ impl Target {
         let folder = places.lab_folder(&format!("targets/{}", self.name))?;
         let key = ensure_key(&folder)?;
         let wanted = images::id(TARGET.tag).ok_or_else(|| anyhow!("no image {}", TARGET.tag))?;
-        if container_image(&self.container()).is_some_and(|image| image == wanted)
-            && self.knows_key(&key.public)
-        {
+        if container_image(&self.container()).is_some_and(|image| image == wanted) && self.knows_key(&key.public) {
             run(&mut docker(["start", &self.container()]))?;
         } else {
             self.remove()?;
@@ -123,23 +108,8 @@ impl Target {
         run(&mut docker(["rm", "--force", "--volumes", &container]))?;
         run(&mut docker(["volume", "rm", "--force", &container]))?;
         let cgroups = format!("*/cc-ci-lab-{}*", self.name);
-        let mut command = docker([
-            "run",
-            "--rm",
-            "--cgroupns=host",
-            "--volume",
-            "/sys/fs/cgroup:/sys/fs/cgroup:rw",
-        ]);
-        command.args([
-            base::IMAGE,
-            "find",
-            "/sys/fs/cgroup",
-            "-mindepth",
-            "2",
-            "-depth",
-            "-type",
-            "d",
-        ]);
+        let mut command = docker(["run", "--rm", "--cgroupns=host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]);
+        command.args([base::IMAGE, "find", "/sys/fs/cgroup", "-mindepth", "2", "-depth", "-type", "d"]);
         command.args(["-path", &cgroups, "-exec", "rmdir", "{}", "+"]);
         // Empty folders harm nobody.
         succeeds(&mut command);
@@ -153,34 +123,16 @@ impl Target {
 
     fn create(&self, public_key: &str) -> Result<()> {
         let container = self.container();
-        let mut command = docker([
-            "run",
-            "--detach",
-            "--name",
-            &container,
-            "--hostname",
-            &container,
-        ]);
+        let mut command = docker(["run", "--detach", "--name", &container, "--hostname", &container]);
         // Names resolve inside the inner engine's containers only with a dot.
-        command.args([
-            "--network",
-            NETWORK,
-            "--network-alias",
-            &format!("{}.lab", self.name),
-        ]);
+        command.args(["--network", NETWORK, "--network-alias", &format!("{}.lab", self.name)]);
         for capability in CAPABILITIES {
             command.args(["--cap-add", capability]);
         }
         for unconfined in ["seccomp", "apparmor", "systempaths"] {
             command.args(["--security-opt", &format!("{unconfined}=unconfined")]);
         }
-        command.args([
-            "--cgroupns=host",
-            "--volume",
-            "/sys/fs/cgroup:/sys/fs/cgroup:rw",
-            "--tmpfs",
-            "/run:exec",
-        ]);
+        command.args(["--cgroupns=host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs", "/run:exec"]);
         command.args(["--volume", &format!("{container}:/var/lib/docker")]);
         command.args(["--env", &format!("CGROUP_PARENT=/cc-ci-lab-{}", self.name)]);
         command.args(["--env", &format!("CCCI_PUBLIC_KEY={public_key}")]);
@@ -189,57 +141,31 @@ impl Target {
     }
 
     fn knows_key(&self, public_key: &str) -> bool {
-        let environment = output(&mut docker([
-            "inspect",
-            "--format",
-            "{{join .Config.Env \"\\n\"}}",
-            &self.container(),
-        ]));
-        environment.is_ok_and(|lines| {
-            lines
-                .lines()
-                .any(|line| line == format!("CCCI_PUBLIC_KEY={public_key}"))
-        })
+        let environment =
+            output(&mut docker(["inspect", "--format", "{{join .Config.Env \"\\n\"}}", &self.container()]));
+        environment.is_ok_and(|lines| lines.lines().any(|line| line == format!("CCCI_PUBLIC_KEY={public_key}")))
     }
 
     fn wait_ready(&self) -> Result<()> {
         until(Duration::from_secs(60), || self.ready() || !self.running());
         if !self.ready() {
-            let said =
-                output(&mut docker(["logs", "--tail", "5", &self.container()])).unwrap_or_default();
-            bail!(
-                "target {} is not ready: {said}; hint: docker logs {}",
-                self.name,
-                self.container()
-            );
+            let said = output(&mut docker(["logs", "--tail", "5", &self.container()])).unwrap_or_default();
+            bail!("target {} is not ready: {said}; hint: docker logs {}", self.name, self.container());
         }
         Ok(())
     }
 
     fn running(&self) -> bool {
-        output(&mut docker([
-            "inspect",
-            "--format",
-            "{{.State.Running}}",
-            &self.container(),
-        ]))
-        .is_ok_and(|it| it == "true")
+        output(&mut docker(["inspect", "--format", "{{.State.Running}}", &self.container()]))
+            .is_ok_and(|it| it == "true")
     }
 
     fn access(&self, key_path: PathBuf) -> Result<Access> {
         let ports = output(&mut docker(["port", &self.container(), "22/tcp"]))?;
-        let address = ports
-            .lines()
-            .next()
-            .ok_or_else(|| anyhow!("target {} publishes no port", self.name))?
-            .to_owned();
+        let address = ports.lines().next().ok_or_else(|| anyhow!("target {} publishes no port", self.name))?.to_owned();
         let key = output(&mut self.exec(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"]))?;
         let host_key = key.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        Ok(Access {
-            address,
-            host_key,
-            key_path,
-        })
+        Ok(Access { address, host_key, key_path })
     }
 }
 
@@ -252,27 +178,12 @@ struct Key {
 fn ensure_key(folder: &Path) -> Result<Key> {
     let (path, public) = (folder.join("id"), folder.join("id.pub"));
     if !path.exists() || !public.exists() {
-        let script =
-            "ssh-keygen -q -t ed25519 -N '' -C cc-ci-lab -f /tmp/id && cat /tmp/id.pub /tmp/id";
-        let made = output(&mut docker([
-            "run",
-            "--rm",
-            "--entrypoint",
-            "bash",
-            TARGET.tag,
-            "-c",
-            script,
-        ]))?;
-        let (public_line, private) = made
-            .split_once('\n')
-            .ok_or_else(|| anyhow!("ssh-keygen made no key"))?;
-        fs::write(&path, format!("{private}\n"))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let script = "ssh-keygen -q -t ed25519 -N '' -C cc-ci-lab -f /tmp/id && cat /tmp/id.pub /tmp/id";
+        let made = output(&mut docker(["run", "--rm", "--entrypoint", "bash", TARGET.tag, "-c", script]))?;
+        let (public_line, private) = made.split_once('\n').ok_or_else(|| anyhow!("ssh-keygen made no key"))?;
+        fs::write(&path, format!("{private}\n")).with_context(|| format!("cannot write {}", path.display()))?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         fs::write(&public, format!("{public_line}\n"))?;
     }
-    Ok(Key {
-        public: fs::read_to_string(&public)?.trim().to_owned(),
-        path,
-    })
+    Ok(Key { public: fs::read_to_string(&public)?.trim().to_owned(), path })
 }

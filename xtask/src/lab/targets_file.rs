@@ -15,20 +15,13 @@ pub(crate) const SECTION: &str = "lab";
 
 /// Writes the section of this target.
 pub(crate) fn write(places: &Places, target: &Target, access: &Access) -> Result<()> {
-    rewrite(
-        &places.targets_file(),
-        Some(&section(places, target, access)),
-    )
+    rewrite(&places.targets_file(), Some(&section(places, target, access)))
 }
 
 /// Takes the section out.
 pub(crate) fn remove(places: &Places) -> Result<()> {
     let file = places.targets_file();
-    if file.exists() {
-        rewrite(&file, None)
-    } else {
-        Ok(())
-    }
+    if file.exists() { rewrite(&file, None) } else { Ok(()) }
 }
 
 fn section(places: &Places, target: &Target, access: &Access) -> String {
@@ -41,10 +34,8 @@ fn section(places: &Places, target: &Target, access: &Access) -> String {
         ("ca_path", places.ca().display().to_string()),
         ("role", target.name.clone()),
     ];
-    let keys: String = lines
-        .into_iter()
-        .map(|(key, value)| format!("{key} = {}\n", toml::Value::String(value)))
-        .collect();
+    let keys: String =
+        lines.into_iter().map(|(key, value)| format!("{key} = {}\n", toml::Value::String(value))).collect();
     // Empty, so that no run asks the public certificate authority.
     format!("[{SECTION}]\n{keys}\n[{SECTION}.env]\nLETS_ENCRYPT_ENV = \"\"\n")
 }
@@ -55,8 +46,7 @@ fn rewrite(file: &Path, section: Option<&str>) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    let new = merged(&old, section)
-        .with_context(|| format!("{}; hint: correct it by hand", file.display()))?;
+    let new = merged(&old, section).with_context(|| format!("{}; hint: correct it by hand", file.display()))?;
     if new == old {
         return Ok(());
     }
@@ -91,9 +81,7 @@ fn merged(text: &str, section: Option<&str>) -> Result<String> {
         table.remove(SECTION);
         table
     };
-    let after: toml::Table = new
-        .parse()
-        .with_context(|| format!("section {SECTION} is written in an unusual way"))?;
+    let after: toml::Table = new.parse().with_context(|| format!("section {SECTION} is written in an unusual way"))?;
     if others(before) != others(after) {
         bail!("section {SECTION} cannot be replaced without touching others");
     }
@@ -121,8 +109,7 @@ mod tests {
     #[test]
     fn other_sections_keep_their_lines_and_comments() {
         let old = "# mine\n[first]\naddress = \"a\" # here\n\n[lab]\naddress = \"old\"\n[lab.env]\nY = \"1\"\n[second]\nx = 1\n";
-        let expected =
-            format!("# mine\n[first]\naddress = \"a\" # here\n\n[second]\nx = 1\n\n{SECTION_TEXT}");
+        let expected = format!("# mine\n[first]\naddress = \"a\" # here\n\n[second]\nx = 1\n\n{SECTION_TEXT}");
         assert_eq!(merged(old, Some(SECTION_TEXT)).unwrap(), expected);
     }
 

@@ -27,17 +27,12 @@ const COMPILER: &str = "cc-ci-lab-compile";
 pub(crate) fn ensure(places: &Places) -> Result<()> {
     let binary = binary(places)?;
     if !binary.exists() {
-        timed(
-            &format!("compile traefik {VERSION} (once per machine, about ten minutes)"),
-            || compile(places, &binary),
-        )?;
+        timed(&format!("compile traefik {VERSION} (once per machine, about ten minutes)"), || {
+            compile(places, &binary)
+        })?;
     }
     let dockerfile = places.image_context("traefik").join("Dockerfile");
-    let hash = ContentHash::default()
-        .part(base::hash())
-        .part(VERSION)
-        .part(fs::read(&dockerfile)?)
-        .hex();
+    let hash = ContentHash::default().part(base::hash()).part(VERSION).part(fs::read(&dockerfile)?).hex();
     if is_current(IMAGE, &hash) {
         return Ok(());
     }
@@ -52,9 +47,7 @@ pub(crate) fn ensure(places: &Places) -> Result<()> {
 
 /// A static binary; it may be copied here from another machine.
 fn binary(places: &Places) -> Result<PathBuf> {
-    Ok(places
-        .lab_folder("traefik")?
-        .join(format!("traefik-{VERSION}")))
+    Ok(places.lab_folder("traefik")?.join(format!("traefik-{VERSION}")))
 }
 
 fn compile(places: &Places, binary: &Path) -> Result<()> {
@@ -64,13 +57,13 @@ fn compile(places: &Places, binary: &Path) -> Result<()> {
     };
     if !host_go_is_new_enough() {
         return Err(error).with_context(|| {
-            format!("hint: Traefik needs a Go module proxy once; or copy a static traefik {VERSION} to {}", binary.display())
+            format!(
+                "hint: Traefik needs a Go module proxy once; or copy a static traefik {VERSION} to {}",
+                binary.display()
+            )
         });
     }
-    say(format!(
-        "the container cannot compile Traefik ({}); using this machine's Go",
-        tail(&log, 1)
-    ));
+    say(format!("the container cannot compile Traefik ({}); using this machine's Go", tail(&log, 1)));
     logged(&mut on_host(places, binary)?, &log)
 }
 
@@ -79,68 +72,37 @@ fn in_container(places: &Places) -> Result<Command> {
     succeeds(&mut docker(["rm", "--force", COMPILER]));
     let (cache, out) = (places.lab_folder("go")?, places.lab_folder("traefik")?);
     let me = fs::metadata(&places.lab)?;
-    let mut command = docker([
-        "run",
-        "--rm",
-        "--name",
-        COMPILER,
-        "--network",
-        "host",
-        "--cpu-shares",
-        "256",
-    ]);
+    let mut command = docker(["run", "--rm", "--name", COMPILER, "--network", "host", "--cpu-shares", "256"]);
     command.args(["--user", &format!("{}:{}", me.uid(), me.gid())]);
-    mount(
-        &mut command,
-        &places.image_context("traefik").join("compile.sh"),
-        "/compile.sh:ro",
-    );
+    mount(&mut command, &places.image_context("traefik").join("compile.sh"), "/compile.sh:ro");
     mount(&mut command, &cache, "/go");
     mount(&mut command, &out, "/out");
     if Path::new("/etc/ssl/certs").exists() {
-        mount(
-            &mut command,
-            Path::new("/etc/ssl/certs"),
-            "/etc/ssl/certs:ro",
-        );
+        mount(&mut command, Path::new("/etc/ssl/certs"), "/etc/ssl/certs:ro");
     }
     for (name, value) in go_settings("/go") {
         command.arg("--env").arg(format!("{name}={value}"));
     }
-    command.args([
-        GO.tag,
-        "/compile.sh",
-        VERSION,
-        &format!("/out/traefik-{VERSION}"),
-    ]);
+    command.args([GO.tag, "/compile.sh", VERSION, &format!("/out/traefik-{VERSION}")]);
     Ok(command)
 }
 
 fn on_host(places: &Places, binary: &Path) -> Result<Command> {
     let mut command = program("bash");
-    command
-        .arg(places.image_context("traefik").join("compile.sh"))
-        .arg(VERSION)
-        .arg(binary);
+    command.arg(places.image_context("traefik").join("compile.sh")).arg(VERSION).arg(binary);
     command.envs(go_settings(&places.lab_folder("go")?.to_string_lossy()));
     Ok(command)
 }
 
 fn mount(command: &mut Command, from: &Path, to: &str) {
-    command
-        .arg("--volume")
-        .arg(format!("{}:{to}", from.display()));
+    command.arg("--volume").arg(format!("{}:{to}", from.display()));
 }
 
 /// The module proxy as this machine's Go knows it, if there is one, and caches that stay.
 fn go_settings(cache: &str) -> Vec<(&'static str, String)> {
     let of_host = |name: &str, default: &str| {
-        let found = exists("go")
-            .then(|| output(program("go").args(["env", name])).ok())
-            .flatten();
-        found
-            .filter(|value| !value.is_empty())
-            .unwrap_or_else(|| default.to_owned())
+        let found = exists("go").then(|| output(program("go").args(["env", name])).ok()).flatten();
+        found.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
     };
     let mut settings = vec![
         ("GOPROXY", of_host("GOPROXY", "https://proxy.golang.org")),
@@ -193,9 +155,6 @@ mod tests {
     #[test]
     fn recipe_image_and_binary_are_of_one_version() {
         assert!(IMAGE.ends_with(VERSION));
-        check_recipe(include_str!(
-            "../../../tests/lab/recipes/traefik/compose.yml"
-        ))
-        .unwrap();
+        check_recipe(include_str!("../../../tests/lab/recipes/traefik/compose.yml")).unwrap();
     }
 }
