@@ -9,6 +9,7 @@ pub mod inventory;
 pub mod log;
 pub mod mask;
 pub mod protocol;
+pub mod results;
 pub mod stage;
 pub mod swarm;
 pub mod target;
