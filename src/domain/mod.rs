@@ -2,8 +2,10 @@
 //!
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
+pub mod deployment;
 pub mod finding;
 pub mod ids;
+pub mod lint;
 pub mod log;
 pub mod recipe;
 pub mod stage;

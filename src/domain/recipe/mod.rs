@@ -4,6 +4,8 @@ pub mod abra_sh;
 pub mod compose;
 pub mod env;
 pub mod files;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod interpolate;
 pub mod merge;
 pub mod router;
