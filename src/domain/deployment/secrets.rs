@@ -113,7 +113,7 @@ pub(super) fn plan(
         match raw.name.as_deref().and_then(version_variable) {
             Some(variable) => plans.push(secret(key, full_name, variable, variables, notes)),
             None => {
-                notes.push(format!("the secret `{key}` has the fixed name `{full_name}`: it must exist on the target"))
+                notes.push(format!("the secret `{key}` has the fixed name `{full_name}`: it must exist on the target"));
             }
         }
     }

@@ -228,7 +228,7 @@ fn rules_are_told_in_whole_sentences_and_have_their_own_ids() {
 
 #[test]
 fn an_empty_folder_is_told_too() {
-    assert_eq!(told(&RecipeFiles::new()), ["C002 Error .env.sample:- the compose file `compose.yml` does not exist"]);
+    assert_eq!(told(&RecipeFiles::new()), ["C002 Error compose.yml:- the compose file `compose.yml` does not exist"]);
 }
 
 proptest! {

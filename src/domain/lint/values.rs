@@ -21,12 +21,10 @@ pub(super) fn compose_parses(seen: &Seen<'_>, places: &mut Vec<Place>) {
 
 pub(super) fn compose_file_exists(seen: &Seen<'_>, places: &mut Vec<Place>) {
     for path in seen.selected.iter().filter(|path| !seen.files.contains(path)) {
-        let line = seen.sample.last("COMPOSE_FILE").map(|assignment| assignment.line);
-        places.push(Place {
-            file: ENV_SAMPLE.to_owned(),
-            line,
-            text: format!("the compose file `{path}` does not exist"),
-        });
+        let text = format!("the compose file `{path}` does not exist");
+        let named = seen.sample.last("COMPOSE_FILE").map(|assignment| (ENV_SAMPLE.to_owned(), Some(assignment.line)));
+        let (file, line) = named.unwrap_or_else(|| (path.clone(), None));
+        places.push(Place { file, line, text });
     }
 }
 

@@ -201,10 +201,7 @@ fn flag(value: &Value) -> bool {
 
 /// A text, or a list of texts.
 fn words(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(items) => items.iter().filter_map(yaml::scalar).collect(),
-        other => yaml::scalar(other).into_iter().collect(),
-    }
+    items(value).iter().filter_map(yaml::scalar).chain(yaml::scalar(value)).collect()
 }
 
 /// The names of a list, or the keys of a map (`depends_on`, `networks`).

@@ -47,15 +47,14 @@ pub fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// What becomes of a text at a path.
+pub type Change<'c, E> = &'c mut dyn FnMut(&[String], &str) -> Result<String, E>;
+
 /// Calls `change` with each text of the tree and its path (`services.app.image`; list items as `[]`). Keys are not visited.
 ///
 /// # Errors
 /// The first error of `change`, with the path.
-pub fn try_map_texts<E>(
-    value: &mut Value,
-    path: &mut Vec<String>,
-    change: &mut dyn FnMut(&[String], &str) -> Result<String, E>,
-) -> Result<(), E> {
+pub fn try_map_texts<E>(value: &mut Value, path: &mut Vec<String>, change: Change<'_, E>) -> Result<(), E> {
     match value {
         Value::String(text) => *text = change(path, text)?,
         Value::Array(items) => {
