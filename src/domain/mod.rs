@@ -3,13 +3,17 @@
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
 pub mod claim;
+pub mod convergence;
+pub mod deploy_call;
 pub mod deployment;
 pub mod finding;
+pub mod floor;
 pub mod ids;
 pub mod inventory;
 pub mod lint;
 pub mod log;
 pub mod mask;
+pub mod process_env;
 pub mod protocol;
 pub mod recipe;
 pub mod results;

@@ -5,13 +5,13 @@
 //! have its own code run with the socket in reach. Those are left out; the app's own containers still get them.
 
 /// Whole names that change the C library, Go's runtime, the docker CLI or git.
-const NAMES: [&str; 16] = [
-    "PATH", "HOME", "SHELL", "IFS", "ENV", "BASH_ENV", "TMPDIR", "GCONV_PATH", "LOCPATH", "NLSPATH", "TZDIR", "HOSTALIASES", "RES_OPTIONS",
+const NAMES: [&str; 19] = [
+    "PATH", "HOME", "USER", "GOMAXPROCS", "GOMEMLIMIT", "SHELL", "IFS", "ENV", "BASH_ENV", "TMPDIR", "GCONV_PATH", "LOCPATH", "NLSPATH", "TZDIR", "HOSTALIASES", "RES_OPTIONS",
     "LOCALDOMAIN", "GODEBUG", "GOTRACEBACK",
 ];
 /// Beginnings of such names.
-const BEGINNINGS: [&str; 11] =
-    ["LD_", "DOCKER_", "BUILDKIT_", "BUILDX_", "COMPOSE_", "OTEL_", "XDG_", "GLIBC_", "MALLOC_", "GIT_", "SSL_CERT_"];
+const BEGINNINGS: [&str; 10] =
+    ["LD_", "DOCKER_", "BUILDKIT_", "BUILDX_", "OTEL_", "XDG_", "GLIBC_", "MALLOC_", "GIT_", "SSL_CERT_"];
 
 /// Whether a recipe's variable may be given to the program.
 #[must_use]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Facts, PlanError};
+use crate::domain::process_env::may_be_given;
 use crate::domain::recipe::abra_sh::AbraSh;
 use crate::domain::recipe::env::EnvFile;
 use crate::domain::recipe::{ABRA_SH, ENV_SAMPLE, RecipeFiles};
@@ -54,7 +55,7 @@ pub(super) fn read(files: &RecipeFiles, facts: &Facts) -> Result<Variables, Plan
             .map(|name| format!("`{name}` is set; its commands are not run in this version")),
     );
     let (withheld, process): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        app.iter().map(|(name, value)| (name.clone(), value.clone())).partition(|(name, _)| steers_the_client(name));
+        app.iter().map(|(name, value)| (name.clone(), value.clone())).partition(|(name, _)| !may_be_given(name));
     notes.extend(withheld.keys().map(|name| {
         format!("`{name}` would steer the docker client; services get it, but `${{{name}}}` in compose files is empty")
     }));
@@ -71,24 +72,3 @@ fn ours(facts: &Facts) -> BTreeMap<String, String> {
     ours
 }
 
-/// Whether a variable tells the docker client, its Go runtime or the loader what to do, so that a recipe must not set it.
-fn steers_the_client(name: &str) -> bool {
-    const NAMES: [&str; 14] = [
-        "PATH",
-        "HOME",
-        "USER",
-        "TMPDIR",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "NO_PROXY",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "GODEBUG",
-        "GOTRACEBACK",
-        "GOMAXPROCS",
-        "GOMEMLIMIT",
-    ];
-    let name = name.to_ascii_uppercase();
-    NAMES.contains(&name.as_str()) || name.starts_with("DOCKER_") || name.starts_with("LD_")
-}

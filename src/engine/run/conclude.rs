@@ -1,0 +1,95 @@
+//! Conclude: facts to results, results to files, and the one verdict into the database.
+
+use jiff::Timestamp;
+
+use super::floor::FLOOR;
+use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
+use super::lint::LINT;
+use super::prepare::ENGINE;
+use super::teardown::NOTHING_LEFT;
+use super::Run;
+use crate::adapters::store::StageState;
+use crate::domain::lint::RULES;
+use crate::domain::results::{By, Deploys, Driver, FloorFacts, LintLine, Results, RunFacts, StageOutcome, Target, Timing, conclude};
+use crate::domain::stage::Stage;
+use crate::engine::EngineError;
+use crate::engine::watch::CONVERGED;
+
+impl Run {
+    /// Gives the run its verdict and writes its files.
+    pub(super) async fn conclude(&self) -> Result<Results, EngineError> {
+        let results = conclude(self.facts().await?);
+        let json = serde_json::to_string_pretty(&results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+        let json = self.log.masked(&json);
+        std::fs::write(self.folder.results(), &json).map_err(EngineError::file(self.folder.results()))?;
+        self.log.say(format!("{}: {}", results.verdict.name(), results.sentence));
+        self.write_report(&results)?;
+        self.gate.store.finish(&self.plan.run, results.verdict, &json, results.finished).await?;
+        Ok(results)
+    }
+
+    fn write_report(&self, results: &Results) -> Result<(), EngineError> {
+        let log = std::fs::read(self.folder.log()).map_err(EngineError::file(self.folder.log()))?;
+        let (records, _) = crate::domain::log::read(&log);
+        let html = crate::report::html(results, &records).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+        std::fs::write(self.folder.report(), html).map_err(EngineError::file(self.folder.report()))
+    }
+
+    async fn facts(&self) -> Result<RunFacts, EngineError> {
+        let (store, run) = (&self.gate.store, &self.plan.run);
+        let rows = store.stages(run).await?;
+        let outcome = |state, reason: Option<String>| match state {
+            StageState::Done => StageOutcome::Done,
+            StageState::Failed => StageOutcome::Failed,
+            StageState::Skipped => StageOutcome::Skipped(reason.unwrap_or_default()),
+            StageState::Running | StageState::Interrupted => StageOutcome::Interrupted,
+        };
+        let ended = |stage| rows.iter().any(|row| row.stage == stage && row.state == StageState::Done);
+        let mut floor: FloorFacts = store.fact(run, FLOOR).await?.unwrap_or_default();
+        floor.converged = store.fact(run, CONVERGED).await?;
+        floor.nothing_left = store.fact(run, NOTHING_LEFT).await?;
+        let lint: Option<Vec<LintLine>> = store.fact(run, LINT).await?;
+        let mut head = self.plan.head.clone();
+        head.version = self.plan.deployment(&self.files, &self.target).ok().and_then(|deployment| deployment.version).map(|version| version.to_string());
+        let mut warnings: Vec<String> = store.fact(run, NOTES).await?.unwrap_or_default();
+        warnings.extend(self.log.broken().map(|why| format!("the log is not complete: {why}")));
+        Ok(RunFacts {
+            run: run.clone(),
+            recipe: self.plan.recipe.clone(),
+            head,
+            kept: ended(Stage::Keep),
+            stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
+            findings: store.findings(run).await?,
+            floor,
+            lint_rules: if lint.is_some() { u32::try_from(RULES.len()).unwrap_or(u32::MAX) } else { 0 },
+            lint: lint.unwrap_or_default(),
+            cancelled: self.was_cancelled().await?,
+            timings: self.timings().await?,
+            marks: Vec::new(),
+            deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
+            images: store.fact(run, IMAGES).await?.unwrap_or_default(),
+            driver: Driver { name: "stack".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            target: Target { name: self.plan.target.clone(), engine: store.fact(run, ENGINE).await?, domain: Some(self.plan.domain.clone()) },
+            started: self.created,
+            finished: Timestamp::now(),
+            warnings,
+        })
+    }
+
+    async fn timings(&self) -> Result<Vec<Timing>, EngineError> {
+        let phases = self.gate.store.phases(&self.plan.run).await?;
+        Ok(phases
+            .into_iter()
+            .map(|phase| {
+                let end = phase.ended_at.unwrap_or(phase.started_at);
+                let by = match phase.by.as_str() {
+                    "docker" => By::Docker,
+                    "app" => By::App,
+                    _ => By::CcCi,
+                };
+                let ms = u64::try_from(end.duration_since(phase.started_at).as_millis()).unwrap_or(0);
+                Timing { phase: phase.name, start: phase.started_at, ms, by }
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,127 @@
+//! The HTTP part of the floor: every host of the stack's router rules answers, and it is the app that answers.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use url::Url;
+
+use super::prepare::Live;
+use super::{Run, Stop};
+use crate::domain::deployment::Deployment;
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::floor::{Meaning, Seen, is_proxys_own, meaning, page, redirect_within};
+use crate::domain::results::{Asset, FloorFacts, HttpFact};
+use crate::domain::stage::Stage;
+
+/// The fact with what the floor saw.
+pub(super) const FLOOR: &str = "floor";
+/// An app's host may be unknown to the proxy for so long after convergence (design §4).
+const NOT_YET: Duration = Duration::from_secs(30);
+const BETWEEN: Duration = Duration::from_millis(250);
+const REDIRECTS: usize = 5;
+
+impl Run {
+    /// Asks every host until it answers, or until it should have.
+    pub(super) async fn floor(&self, live: &Live, deployment: &Deployment) -> Result<(), Stop> {
+        if self.stored::<FloorFacts>(FLOOR).await?.is_some() {
+            return Ok(());
+        }
+        let hosts: Vec<String> = deployment.hosts.iter().map(ToString::to_string).collect();
+        if hosts.is_empty() {
+            let none = FloorFacts { http_not_applicable: Some("no router rule names a host".to_owned()), ..FloorFacts::default() };
+            self.log.say("no router rule names a host: nothing to ask over HTTPS");
+            return self.store(FLOOR, &none).await;
+        }
+        let deadline = Instant::now() + NOT_YET;
+        let asked = join_all(hosts.iter().map(|host| self.ask_until(live, host, &hosts, deadline))).await;
+        let (mut http, mut findings) = (Vec::new(), Vec::new());
+        for outcome in asked {
+            match outcome {
+                Ok(fact) => {
+                    findings.extend(broken_assets(live, &fact));
+                    http.push(fact);
+                }
+                Err(why) => findings.push(Finding::new(FindingKind::Unreachable, Stage::Install, live.now(), format!("runs, but is not reachable: {why}"))),
+            }
+        }
+        self.store(FLOOR, &FloorFacts { http, ..FloorFacts::default() }).await?;
+        if findings.is_empty() { Ok(()) } else { Err(Stop::Failed(findings)) }
+    }
+
+    async fn ask_until(&self, live: &Live, host: &str, hosts: &[String], deadline: Instant) -> Result<HttpFact, String> {
+        loop {
+            let why = match self.ask(live, host, hosts).await {
+                Asked::Answers(fact) => {
+                    let title = fact.title.as_deref().map(|title| format!(" “{title}”")).unwrap_or_default();
+                    self.log.say(format!("https://{host}/ answers {}{title}", fact.status));
+                    return Ok(fact);
+                }
+                Asked::Broken(why) => return Err(why),
+                Asked::NotYet(why) => why,
+            };
+            if Instant::now() > deadline {
+                return Err(why);
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    }
+
+    async fn ask(&self, live: &Live, host: &str, hosts: &[String]) -> Asked {
+        let random = format!("https://{}.{}/", random_label(), self.target.domain);
+        let random = live.web.get(&random).await.ok().map(|answer| Seen { status: answer.status, body: answer.body });
+        let Ok(mut url) = Url::parse(&format!("https://{host}/")) else { return Asked::Broken(format!("`{host}` is no host")) };
+        for _ in 0..=REDIRECTS {
+            let answer = match live.web.get(url.as_str()).await {
+                Ok(answer) => answer,
+                Err(why) => return Asked::NotYet(format!("{url} gives no answer: {why}")),
+            };
+            if let Some(next) = answer.location.as_deref().filter(|_| (300..400).contains(&answer.status)).and_then(|to| redirect_within(&url, to, hosts)) {
+                url = next;
+                continue;
+            }
+            let seen = Seen { status: answer.status, body: answer.body };
+            return match meaning(host, &seen, random.as_ref()) {
+                Meaning::NotYet(why) => Asked::NotYet(why),
+                Meaning::Broken(why) => Asked::Broken(why),
+                Meaning::Answers => {
+                    let is_page = answer.content_type.is_none_or(|kind| kind.starts_with("text/html"));
+                    let differs_from_random = random.is_some_and(|random| !is_proxys_own(&seen, &random));
+                    Asked::Answers(self.fact(live, host, &url, &seen, differs_from_random, is_page).await)
+                }
+            };
+        }
+        Asked::Broken(format!("https://{host}/ redirects more than {REDIRECTS} times"))
+    }
+
+    async fn fact(&self, live: &Live, host: &str, url: &Url, seen: &Seen, differs_from_random: bool, is_page: bool) -> HttpFact {
+        let page = if is_page { page(&String::from_utf8_lossy(&seen.body), url) } else { Default::default() };
+        let mut assets = Vec::new();
+        for url in [page.stylesheet, page.script].into_iter().flatten() {
+            let status = live.web.get(url.as_str()).await.map_or(0, |answer| answer.status);
+            assets.push(Asset { url: url.to_string(), status });
+        }
+        HttpFact { host: host.to_owned(), status: seen.status, differs_from_random, title: page.title, assets }
+    }
+}
+
+enum Asked {
+    Answers(HttpFact),
+    NotYet(String),
+    Broken(String),
+}
+
+fn broken_assets(live: &Live, fact: &HttpFact) -> Vec<Finding> {
+    let broken = fact.assets.iter().filter(|asset| asset.status == 0 || !asset.holds());
+    broken
+        .map(|asset| {
+            let answers = if asset.status == 0 { "gives no answer".to_owned() } else { format!("answers {}", asset.status) };
+            Finding::new(FindingKind::Unreachable, Stage::Install, live.now(), format!("the page of {} refers to {}, which {answers}", fact.host, asset.url))
+        })
+        .collect()
+}
+
+/// A host that nobody has.
+fn random_label() -> String {
+    format!("nobody-{:08x}", rand::random::<u32>())
+}

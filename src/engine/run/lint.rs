@@ -1,0 +1,69 @@
+//! Lint: what can be said without deploying anything.
+
+use super::prepare::Live;
+use super::{Run, Stop};
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::lint::{RULES, Severity, lint};
+use crate::domain::results::{By, LintLine, Severity as LineSeverity};
+use crate::domain::stage::Stage;
+use crate::engine::EngineError;
+
+/// The fact with the lint lines.
+pub(super) const LINT: &str = "lint";
+
+impl Run {
+    /// Lints the recipe, and works out what its deploy is.
+    pub(super) async fn lint(&self, live: &mut Live) -> Result<(), Stop> {
+        self.phase("lint", By::CcCi, self.judge_files(live)).await
+    }
+
+    async fn judge_files(&self, live: &mut Live) -> Result<(), Stop> {
+        let lines: Vec<LintLine> = lint(&self.files).into_iter().map(line).collect();
+        self.gate.store.put_fact(&self.plan.run, LINT, &lines).await.map_err(EngineError::from)?;
+        let (errors, hints): (Vec<&LintLine>, Vec<&LintLine>) = lines.iter().partition(|line| line.severity == LineSeverity::Error);
+        self.log.say(format!("lint: {} rules, {} errors, {} hints", RULES.len(), errors.len(), hints.len()));
+        if !errors.is_empty() {
+            return Err(Stop::Failed(errors.into_iter().map(|line| self.lint_error(live, line)).collect()));
+        }
+        match self.plan.deployment(&self.files, &self.target) {
+            Ok(deployment) => {
+                live.deployment = Some(deployment);
+                Ok(())
+            }
+            Err(error) => {
+                let mut finding = Finding::new(FindingKind::LintError, Stage::Lint, live.now(), error.to_string());
+                finding.advice = sentence(&error.advice);
+                Err(Stop::Failed(vec![finding]))
+            }
+        }
+    }
+
+    fn lint_error(&self, live: &Live, line: &LintLine) -> Finding {
+        let place = line.line.map_or_else(|| line.file.clone(), |number| format!("{}:{number}", line.file));
+        let mut finding = Finding::new(FindingKind::LintError, Stage::Lint, live.now(), format!("{place}: {}", line.text));
+        finding.advice = sentence(&line.advice);
+        finding.with("rule", line.rule.clone())
+    }
+}
+
+fn line(hit: crate::domain::lint::Hit) -> LintLine {
+    LintLine {
+        rule: hit.rule.to_owned(),
+        severity: match hit.severity {
+            Severity::Error => LineSeverity::Error,
+            Severity::Hint => LineSeverity::Hint,
+        },
+        file: hit.file,
+        line: hit.line.and_then(|line| u32::try_from(line).ok()),
+        text: hit.text,
+        advice: hit.advice.to_owned(),
+    }
+}
+
+/// Advice as a sentence: a capital first, a full stop last.
+fn sentence(text: &str) -> String {
+    let text = text.trim_end_matches('.');
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
+}
