@@ -2,6 +2,7 @@
 //!
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
+pub mod convergence;
 pub mod finding;
 pub mod ids;
 pub mod log;
