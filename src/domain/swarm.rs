@@ -186,6 +186,10 @@ pub struct Container {
     pub oom_killed: bool,
     /// Its health, where a healthcheck is in force.
     pub health: Option<Health>,
+    /// `State.Health.FailingStreak`. It outlives the container, unlike `health`: Docker calls every stopped container with a
+    /// healthcheck unhealthy, whatever ended it.
+    #[serde(default)]
+    pub failing_streak: u64,
     /// The last outputs of the healthcheck, oldest first.
     pub health_log: Vec<String>,
     /// The last lines it logged, oldest first, as far as they were read.

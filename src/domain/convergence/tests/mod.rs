@@ -1,0 +1,7 @@
+//! Stories about a simulated Swarm, and properties over random ones.
+
+mod other_ends;
+mod properties;
+mod script;
+mod stories;
+mod swarm;
