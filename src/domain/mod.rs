@@ -5,6 +5,7 @@
 pub mod finding;
 pub mod ids;
 pub mod log;
+pub mod results;
 pub mod stage;
 pub mod swarm;
 pub mod verdict;
