@@ -3,3 +3,4 @@
 //! Arrows point one way: `cli → engine → adapters → domain`; `runner → adapters, domain`. A test holds them.
 
 pub mod domain;
+pub mod report;
