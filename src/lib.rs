@@ -5,4 +5,8 @@
 pub mod adapters;
 pub mod config;
 pub mod domain;
+<<<<<<< HEAD
 pub mod runner;
+=======
+pub mod report;
+>>>>>>> report
