@@ -215,20 +215,13 @@ fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S
     serializer.collect_str(&format_args!("{at:.3}"))
 }
 
-<<<<<<< HEAD
-/// A length of time as people say it: `0.4 s`, `52 s`, `3 min 5 s`, `1 h 2 min`.
-=======
 /// A length of time as people say it: `35 ms`, `0.4 s`, `52 s`, `3 min 5 s`, `1 h 2 min`.
->>>>>>> report
 #[must_use]
 pub fn duration(ms: u64) -> String {
     let tenths = ms.saturating_add(50) / 100;
     let seconds = ms.saturating_add(500) / 1000;
     match seconds {
-<<<<<<< HEAD
-=======
         _ if ms < 100 => format!("{ms} ms"),
->>>>>>> report
         _ if tenths < 100 => format!("{}.{} s", tenths / 10, tenths % 10),
         0..60 => format!("{seconds} s"),
         60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
@@ -270,13 +263,8 @@ mod tests {
 
     #[test]
     fn durations_read_as_people_say_them() {
-<<<<<<< HEAD
-        let said = [0, 449, 9_940, 9_990, 59_400, 60_000, 185_000, 3_725_000].map(duration);
-        assert_eq!(said, ["0.0 s", "0.4 s", "9.9 s", "10 s", "59 s", "1 min", "3 min 5 s", "1 h 2 min"]);
-=======
         let said = [35, 449, 9_940, 9_990, 59_400, 60_000, 185_000, 3_725_000].map(duration);
         assert_eq!(said, ["35 ms", "0.4 s", "9.9 s", "10 s", "59 s", "1 min", "3 min 5 s", "1 h 2 min"]);
->>>>>>> report
     }
 
     #[test]

@@ -263,6 +263,7 @@ fn container(inspected: &ContainerInspectResponse) -> Container {
             HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
             HealthStatusEnum::NONE | HealthStatusEnum::EMPTY => None,
         }),
+        failing_streak: health.failing_streak.and_then(|streak| u64::try_from(streak).ok()).unwrap_or(0),
         health_log: outputs.map(|output| output.trim().chars().take(LONGEST_LINE).collect()).collect(),
         last_lines: Vec::new(),
     }

@@ -120,7 +120,7 @@ impl HttpFact {
 pub struct Asset {
     /// Its address.
     pub url: String,
-    /// The status of the answer.
+    /// The status of the answer; 0 when there was none.
     pub status: u16,
 }
 
@@ -128,6 +128,6 @@ impl Asset {
     /// Whether it was there.
     #[must_use]
     pub const fn holds(&self) -> bool {
-        self.status < 400
+        matches!(self.status, 1..400)
     }
 }

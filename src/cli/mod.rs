@@ -1,0 +1,130 @@
+//! The command line: arguments to wiring, errors to exit codes. Standard output is data, everything else is standard error.
+
+mod inspect;
+mod progress;
+mod run;
+mod runner;
+mod target;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::state_folder;
+
+/// Exit codes: 0 green, 1 red, 2 usage, 3 not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Fine,
+    Red,
+    Usage,
+    NotJudged,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Fine => Self::from(0),
+            Exit::Red => Self::from(1),
+            Exit::Usage => Self::from(2),
+            Exit::NotJudged => Self::from(3),
+        }
+    }
+}
+
+/// A CI for Co-op Cloud recipes: green means it works; red names the cause in one sentence.
+#[derive(Debug, Parser)]
+#[command(name = "cc-ci", version, about, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Begin with:
+  cc-ci plan path/to/recipe                       what a run would do; touches nothing
+  cc-ci run path/to/recipe --target lab           deploy it on a test Swarm and judge it
+  cc-ci run https://forge.example/org/recipe@main --target lab --out report
+
+Exit codes: 0 green, 1 red, 2 wrong usage, 3 not judged.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Deploy a recipe on a test Swarm, judge it, and leave nothing behind
+    Run(run::Arguments),
+    /// Remove what dead runs of this gate left on a target
+    Sweep(target::SweepArguments),
+    /// Say what a run of this recipe would do; touches nothing
+    Plan(inspect::PlanArguments),
+    /// Check a recipe's files without deploying them
+    Lint(inspect::LintArguments),
+    /// Look at targets
+    #[command(subcommand)]
+    Target(target::Command),
+    /// What runs inside the runner container
+    #[command(subcommand, hide = true)]
+    Runner(runner::Command),
+}
+
+/// Where things are.
+#[derive(Debug, Clone, Args)]
+struct Places {
+    /// The state folder: database, logs, keys [default: $XDG_STATE_HOME/cc-ci, else ~/.local/state/cc-ci]
+    #[arg(long, env = "CC_CI_STATE", value_name = "DIR", hide_env_values = true)]
+    state: Option<PathBuf>,
+    /// The file that describes the targets [default: targets.toml in the state folder]
+    #[arg(long, env = "CC_CI_TARGETS", value_name = "FILE", hide_env_values = true)]
+    targets: Option<PathBuf>,
+}
+
+impl Places {
+    fn state(&self) -> PathBuf {
+        state_folder(self.state.clone(), |name| std::env::var(name).ok())
+    }
+
+    fn targets(&self) -> PathBuf {
+        self.targets.clone().unwrap_or_else(|| self.state().join("targets.toml"))
+    }
+}
+
+/// Parses the arguments and does what they say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // Before any HTTPS client is made; an error means that one is installed already.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    start_logging();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&anyhow::Error::new(error)).into(),
+    };
+    let exit = runtime.block_on(dispatch(cli.command)).unwrap_or_else(|error| complain(&error));
+    // Whatever still waits (a follower of a log) is not waited for.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Run(arguments) => run::run(arguments).await,
+        Command::Sweep(arguments) => target::sweep(arguments).await,
+        Command::Plan(arguments) => inspect::plan(arguments).await,
+        Command::Lint(arguments) => inspect::lint(arguments).await,
+        Command::Target(command) => target::target(command).await,
+        Command::Runner(command) => runner::runner(command).await,
+    }
+}
+
+/// `CC_CI_LOG=debug` shows what goes on behind the progress lines.
+fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CC_CI_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+#[expect(clippy::print_stderr, reason = "errors go to the person at the terminal")]
+fn complain(error: &anyhow::Error) -> Exit {
+    let text = format!("{error:#}");
+    eprintln!("error: {text}");
+    Exit::Usage
+}

@@ -1,0 +1,188 @@
+//! `cc-ci run`.
+
+use std::fs;
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use sha2::{Digest as _, Sha256};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, Places, progress};
+use crate::adapters::docker::runner::ImageSource;
+use crate::adapters::git;
+use crate::adapters::store::Store;
+use crate::config;
+use crate::domain::ids::RunId;
+use crate::domain::results::Results;
+use crate::domain::verdict::Verdict;
+use crate::engine::plan::{Plan, TOTAL_LIMIT_SECONDS};
+use crate::engine::run::{Gate, Run};
+use crate::engine::state::StateFolder;
+use crate::report;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The recipe: a directory, tested as it is, or a git URL with an optional @REF
+    #[arg(value_name = "DIR|GIT-URL[@REF]", required_unless_present = "resume", conflicts_with = "resume")]
+    recipe: Option<String>,
+    /// The test Swarm: a section of targets.toml, or unix:///path/to/docker.sock
+    #[arg(long, required_unless_present = "resume")]
+    target: Option<String>,
+    /// Put results.json, report.html and log.jsonl into this folder too
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Leave the app up for so long before it is removed, e.g. 30m; Ctrl-C ends it earlier
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    keep: Option<u64>,
+    /// The whole run may take so long, e.g. 20m
+    #[arg(long, value_name = "TIME", value_parser = seconds, default_value_t = TOTAL_LIMIT_SECONDS, hide_default_value = true)]
+    limit: u64,
+    /// Go on with a run whose process was killed
+    #[arg(long, value_name = "ID")]
+    resume: Option<RunId>,
+    /// Show the app's log lines too
+    #[arg(long, short)]
+    verbose: bool,
+    /// The runner image: a name that the target knows, or a `docker save` file [default: runner.tar in the state folder]
+    #[arg(long, value_name = "REF|FILE", env = "CC_CI_RUNNER_IMAGE", hide_env_values = true)]
+    runner_image: Option<String>,
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Reads `90`, `90s`, `30m`, `2h` as seconds.
+fn seconds(text: &str) -> Result<u64, String> {
+    let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+        Some(number) => (number, text.chars().last().unwrap_or('s')),
+        None => (text, 's'),
+    };
+    let factor = match unit {
+        'h' => 3600,
+        'm' => 60,
+        _ => 1,
+    };
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is no length of time; write 90s, 30m or 2h"))?;
+    match number.checked_mul(factor) {
+        Some(seconds @ 1..=86_400) => Ok(seconds),
+        _ => Err("between 1s and 24h are possible".to_owned()),
+    }
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    if let Some(out) = &arguments.out {
+        fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    }
+    let gate = gate(&arguments).await?;
+    let store = gate.store.clone();
+    let (sender, records) = mpsc::unbounded_channel();
+    let shown = tokio::spawn(progress::show(records, arguments.verbose));
+    let run = match &arguments.resume {
+        Some(id) => {
+            let plan = Run::stored_plan(&store, id).await?;
+            let target = config::target(plan.target.as_str(), &arguments.places.targets())?;
+            Run::resume(gate, plan, target, Some(sender)).await?
+        }
+        None => begin(gate, &arguments, sender).await?,
+    };
+    let interrupts = tokio::spawn(interrupts(run.cancel(), run.plan().run.clone()));
+    let results = run.drive().await;
+    interrupts.abort();
+    let outputs = run.outputs();
+    drop(run);
+    // The listener ends when the run has let go of its log.
+    let _shown = shown.await;
+    store.close().await;
+    finish(&results?, &outputs, arguments.out.as_deref())
+}
+
+async fn gate(arguments: &Arguments) -> anyhow::Result<Gate> {
+    let state = StateFolder::at(&arguments.places.state())?;
+    let image = match &arguments.runner_image {
+        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
+        Some(word) => ImageSource::Reference(word.clone()),
+        None => ImageSource::File(state.runner_image()),
+    };
+    let store = Store::open(state.root()).await?;
+    Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: own_hash()?, state })
+}
+
+/// SHA-256 of the program that runs: the runner image must hold exactly this build.
+fn own_hash() -> anyhow::Result<String> {
+    let mut program = fs::File::open("/proc/self/exe").context("cannot read this program")?;
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match program.read(&mut piece)? {
+            0 => return Ok(hex::encode(hash.finalize())),
+            read => hash.update(&piece[..read]),
+        }
+    }
+}
+
+async fn begin(gate: Gate, arguments: &Arguments, sender: mpsc::UnboundedSender<crate::domain::log::Record>) -> anyhow::Result<Run> {
+    let (Some(recipe), Some(target)) = (&arguments.recipe, &arguments.target) else {
+        anyhow::bail!("a recipe and a target are needed");
+    };
+    let target = config::target(target, &arguments.places.targets())?;
+    let source = git::read(recipe).await?;
+    let plan = Plan::new(RunId::from_random(rand::random()), &source, &target, arguments.keep, arguments.limit)?;
+    Ok(Run::begin(gate, plan, &source, target, Some(sender)).await?)
+}
+
+/// The first Ctrl-C (or SIGTERM) ends the run in good order, the second at once.
+#[expect(clippy::print_stderr, clippy::exit, reason = "the person at the terminal asked twice")]
+async fn interrupts(cancel: CancellationToken, run: RunId) {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    let mut next = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    next().await;
+    cancel.cancel();
+    eprintln!("ending the run and cleaning up; once more ends at once and leaves things behind");
+    next().await;
+    eprintln!("ended at once\nhint: `cc-ci run --resume {run}` goes on with it, `cc-ci sweep` removes what it left");
+    std::process::exit(3);
+}
+
+fn finish(results: &Results, outputs: &[PathBuf; 3], out: Option<&Path>) -> anyhow::Result<Exit> {
+    let mut places: Vec<PathBuf> = outputs.to_vec();
+    if let Some(out) = out {
+        places = outputs.iter().map(|from| out.join(from.file_name().unwrap_or_default())).collect();
+        for (from, to) in outputs.iter().zip(&places) {
+            fs::copy(from, to).with_context(|| format!("cannot write {}", to.display()))?;
+        }
+    }
+    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let mut terminal = std::io::stdout().lock();
+    write!(terminal, "{}", report::summary(results, colour))?;
+    for place in &places {
+        writeln!(terminal, "  {}", place.display())?;
+    }
+    Ok(match results.verdict {
+        Verdict::Green => Exit::Fine,
+        Verdict::Red => Exit::Red,
+        Verdict::NotJudged => Exit::NotJudged,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_as_written() {
+        assert_eq!(seconds("90"), Ok(90));
+        assert_eq!(seconds("30m"), Ok(1800));
+        assert_eq!(seconds("2h"), Ok(7200));
+        for bad in ["", "0", "3d", "-1s", "99h", "m"] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `cc-ci runner …`: the program inside the runner container.
+
+use clap::Subcommand;
+
+use super::Exit;
+use crate::domain::ids::StackName;
+use crate::runner;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Be PID 1: start steps as they come, keep the total limit
+    Serve,
+    /// Hand in the step on standard input, or find it, and follow it
+    Step {
+        /// The byte of its output to begin at
+        #[arg(long, default_value_t = 0)]
+        offset: u64,
+    },
+    /// Make the run's secrets
+    Secrets,
+    /// Remove a stack with everything that is its own
+    Undeploy {
+        /// The stack
+        stack: StackName,
+    },
+}
+
+pub(super) async fn runner(command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Serve => runner::serve().await?,
+        Command::Step { offset } => runner::step(offset)?,
+        Command::Secrets => runner::make_secrets().await?,
+        Command::Undeploy { stack } => runner::undeploy_stack(&stack).await?,
+    }
+    Ok(Exit::Fine)
+}
