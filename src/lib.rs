@@ -2,4 +2,7 @@
 //!
 //! Arrows point one way: `cli → engine → adapters → domain`; `runner → adapters, domain`. A test holds them.
 
+pub mod adapters;
+pub mod config;
 pub mod domain;
+pub mod runner;

@@ -2,9 +2,18 @@
 //!
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
+pub mod claim;
+pub mod deployment;
 pub mod finding;
 pub mod ids;
+pub mod inventory;
+pub mod lint;
 pub mod log;
+pub mod mask;
+pub mod protocol;
+pub mod recipe;
+pub mod results;
 pub mod stage;
 pub mod swarm;
+pub mod target;
 pub mod verdict;

@@ -1,0 +1,10 @@
+//! The outside world, one module per thing: SSH, Docker, git, HTTPS, SQLite, files.
+//!
+//! What comes from a target is untrusted: bounded in size and time, and never used as a path.
+
+pub mod docker;
+pub mod git;
+pub mod logfile;
+pub mod probe;
+pub mod session;
+pub mod store;

@@ -1,0 +1,391 @@
+//! What is stored of a run.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Store, StoreError, Tried as _};
+use crate::domain::finding::Finding;
+use crate::domain::ids::RunId;
+use crate::domain::stage::Stage;
+use crate::domain::verdict::Verdict;
+
+/// A run as it is stored.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The frozen inputs, JSON.
+    pub plan: String,
+    /// The protocol of its runner.
+    pub protocol: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Why it was cancelled, if it was.
+    pub cancelled: Option<String>,
+    /// `results.json`, once it is done.
+    pub results: Option<String>,
+}
+
+/// A stage as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageRow {
+    /// Which.
+    pub stage: Stage,
+    /// How far.
+    pub state: StageState,
+    /// Why it was skipped or interrupted.
+    pub reason: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageState {
+    /// Begun, not ended; after a restart it goes on.
+    Running,
+    /// Ended well.
+    Done,
+    /// Ended with a finding.
+    Failed,
+    /// Not begun, for the reason given.
+    Skipped,
+    /// Cut off, for the reason given.
+    Interrupted,
+}
+
+impl StageState {
+    const ALL: [Self; 5] = [Self::Running, Self::Done, Self::Failed, Self::Skipped, Self::Interrupted];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A part of a stage whose time is told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase {
+    /// Its name, e.g. `converge`.
+    pub name: String,
+    /// Whose time it was: `cc-ci`, `docker` or `app`.
+    pub by: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A run that is about to begin.
+#[derive(Debug, Clone)]
+pub struct NewRun<'a> {
+    /// Its id.
+    pub id: &'a RunId,
+    /// The recipe's name.
+    pub recipe: &'a str,
+    /// The target's name.
+    pub target: &'a str,
+    /// The app's stack.
+    pub stack: &'a str,
+    /// The frozen inputs, JSON.
+    pub plan: &'a str,
+    /// The protocol of its runner.
+    pub protocol: u32,
+    /// Now.
+    pub at: Timestamp,
+}
+
+fn ms(instant: Timestamp) -> i64 {
+    instant.as_millisecond()
+}
+
+fn instant(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+impl Store {
+    /// Stores a new run.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn add_run(&self, run: NewRun<'_>) -> Result<(), StoreError> {
+        let (id, protocol, at) = (run.id.as_str(), i64::from(run.protocol), ms(run.at));
+        sqlx::query!(
+            "INSERT INTO run (id, state, recipe, target, stack, plan, protocol, created_at) VALUES (?, 'running', ?, ?, ?, ?, ?, ?)",
+            id, run.recipe, run.target, run.stack, run.plan, protocol, at
+        )
+        .execute(&self.write)
+        .await
+        .tried("store the run")?;
+        Ok(())
+    }
+
+    /// The run of that id.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
+        let text = id.as_str();
+        let row = sqlx::query!("SELECT plan, protocol, created_at, cancelled, results FROM run WHERE id = ?", text)
+            .fetch_optional(&self.read)
+            .await
+            .tried("read the run")?;
+        Ok(row.map(|row| Run {
+            id: id.clone(),
+            plan: row.plan,
+            protocol: u32::try_from(row.protocol).unwrap_or(0),
+            created_at: instant(row.created_at),
+            cancelled: row.cancelled,
+            results: row.results,
+        }))
+    }
+
+    /// Runs on this target that have no verdict, oldest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn unfinished(&self, target: &str) -> Result<Vec<RunId>, StoreError> {
+        let ids = sqlx::query_scalar!(
+            "SELECT id FROM run WHERE state = 'running' AND target = ? ORDER BY created_at, id",
+            target
+        )
+        .fetch_all(&self.read)
+        .await
+        .tried("list the unfinished runs")?;
+        Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    /// Notes that the run was cancelled, unless that is known.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn cancel(&self, id: &RunId, why: &str) -> Result<(), StoreError> {
+        let id = id.as_str();
+        sqlx::query!("UPDATE run SET cancelled = coalesce(cancelled, ?) WHERE id = ?", why, id)
+            .execute(&self.write)
+            .await
+            .tried("cancel the run")?;
+        Ok(())
+    }
+
+    /// Gives the run its one verdict; a second one is not taken. Returns whether this was the first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn finish(&self, id: &RunId, verdict: Verdict, results: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let (id, verdict, at) = (id.as_str(), verdict.name(), ms(at));
+        let done = sqlx::query!(
+            "UPDATE run SET state = 'done', verdict = ?, results = ?, finished_at = ? WHERE id = ? AND state = 'running'",
+            verdict, results, at, id
+        )
+        .execute(&self.write)
+        .await
+        .tried("store the verdict")?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Notes that a stage has begun; one that had begun before keeps its time.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn begin_stage(&self, run: &RunId, stage: Stage, at: Timestamp) -> Result<(), StoreError> {
+        let (run, name, at) = (run.as_str(), stage.name(), ms(at));
+        sqlx::query!(
+            "INSERT INTO stage (run, name, state, started_at) VALUES (?, ?, 'running', ?) ON CONFLICT DO NOTHING",
+            run,
+            name,
+            at
+        )
+        .execute(&self.write)
+        .await
+        .tried("begin a stage")?;
+        Ok(())
+    }
+
+    /// Notes how a stage ended.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn end_stage(
+        &self,
+        run: &RunId,
+        stage: Stage,
+        state: StageState,
+        reason: Option<&str>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (run, name, state, at) = (run.as_str(), stage.name(), state.name(), ms(at));
+        sqlx::query!(
+            "INSERT INTO stage (run, name, state, reason, started_at, ended_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
+             ON CONFLICT (run, name) DO UPDATE SET state = ?3, reason = ?4, ended_at = ?5",
+            run,
+            name,
+            state,
+            reason,
+            at
+        )
+        .execute(&self.write)
+        .await
+        .tried("end a stage")?;
+        Ok(())
+    }
+
+    /// The run's stages, as far as they were begun or skipped, in their order.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn stages(&self, run: &RunId) -> Result<Vec<StageRow>, StoreError> {
+        let run = run.as_str();
+        let rows = sqlx::query!("SELECT name, state, reason, started_at, ended_at FROM stage WHERE run = ?", run)
+            .fetch_all(&self.read)
+            .await
+            .tried("read the stages")?;
+        let mut stages: Vec<StageRow> = rows
+            .into_iter()
+            .filter_map(|row| {
+                Some(StageRow {
+                    stage: Stage::named(&row.name)?,
+                    state: StageState::ALL.into_iter().find(|state| state.name() == row.state)?,
+                    reason: row.reason,
+                    started_at: instant(row.started_at),
+                    ended_at: row.ended_at.map(instant),
+                })
+            })
+            .collect();
+        stages.sort_by_key(|row| row.stage);
+        Ok(stages)
+    }
+
+    /// Notes that a phase has begun; one that had begun before keeps its time.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn begin_phase(&self, run: &RunId, name: &str, by: &str, at: Timestamp) -> Result<(), StoreError> {
+        let (run, at) = (run.as_str(), ms(at));
+        sqlx::query!(
+            "INSERT INTO phase (run, name, took_by, started_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            run,
+            name,
+            by,
+            at
+        )
+        .execute(&self.write)
+        .await
+        .tried("begin a phase")?;
+        Ok(())
+    }
+
+    /// Notes that a phase has ended.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn end_phase(&self, run: &RunId, name: &str, at: Timestamp) -> Result<(), StoreError> {
+        let (run, at) = (run.as_str(), ms(at));
+        sqlx::query!("UPDATE phase SET ended_at = ? WHERE run = ? AND name = ?", at, run, name)
+            .execute(&self.write)
+            .await
+            .tried("end a phase")?;
+        Ok(())
+    }
+
+    /// The run's phases, in the order in which they began.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn phases(&self, run: &RunId) -> Result<Vec<Phase>, StoreError> {
+        let run = run.as_str();
+        let rows = sqlx::query!(
+            "SELECT name, took_by, started_at, ended_at FROM phase WHERE run = ? ORDER BY started_at, rowid",
+            run
+        )
+        .fetch_all(&self.read)
+        .await
+        .tried("read the phases")?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Phase {
+                name: row.name,
+                by: row.took_by,
+                started_at: instant(row.started_at),
+                ended_at: row.ended_at.map(instant),
+            })
+            .collect())
+    }
+
+    /// Adds a finding, unless one of the same kind about the same service in the same stage is there: a run that was
+    /// resumed may find the same thing again.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn add_finding(&self, run: &RunId, finding: &Finding) -> Result<(), StoreError> {
+        let known = self.findings(run).await?;
+        let same = |other: &Finding| {
+            (other.kind, &other.service, other.stage) == (finding.kind, &finding.service, finding.stage)
+        };
+        if known.iter().any(same) {
+            return Ok(());
+        }
+        let (run, seq) = (run.as_str(), i64::try_from(known.len()).unwrap_or(i64::MAX));
+        let json = to_json("finding", finding)?;
+        sqlx::query!("INSERT INTO finding (run, seq, finding) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", run, seq, json)
+            .execute(&self.write)
+            .await
+            .tried("store a finding")?;
+        Ok(())
+    }
+
+    /// The run's findings, in the order in which they were made.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn findings(&self, run: &RunId) -> Result<Vec<Finding>, StoreError> {
+        let run = run.as_str();
+        let rows = sqlx::query_scalar!("SELECT finding FROM finding WHERE run = ? ORDER BY seq", run)
+            .fetch_all(&self.write)
+            .await
+            .tried("read the findings")?;
+        rows.iter().map(|row| from_json("finding", row)).collect()
+    }
+
+    /// Stores what a later stage or process needs.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn put_fact(&self, run: &RunId, key: &'static str, value: &impl Serialize) -> Result<(), StoreError> {
+        let (run, json) = (run.as_str(), to_json(key, value)?);
+        sqlx::query!("INSERT INTO fact (run, key, value) VALUES (?, ?, ?) ON CONFLICT (run, key) DO UPDATE SET value = excluded.value", run, key, json)
+            .execute(&self.write)
+            .await
+            .tried("store a fact")?;
+        Ok(())
+    }
+
+    /// What was stored under that key.
+    ///
+    /// # Errors
+    /// What SQLite says, or that the value is of another shape.
+    pub async fn fact<T: DeserializeOwned>(&self, run: &RunId, key: &'static str) -> Result<Option<T>, StoreError> {
+        let run = run.as_str();
+        let value = sqlx::query_scalar!("SELECT value FROM fact WHERE run = ? AND key = ?", run, key)
+            .fetch_optional(&self.write)
+            .await
+            .tried("read a fact")?;
+        value.map(|value| from_json(key, &value)).transpose()
+    }
+}
+
+fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Unreadable { what, source })
+}
+
+fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|source| StoreError::Unreadable { what, source })
+}

@@ -1,0 +1,197 @@
+//! What a deploy of a recipe is: the pure part of the `stack` driver.
+//!
+//! The semantics are abra's as documented (see the design, §5): `.env.sample` becomes the app's env, `abra.sh` exports are
+//! merged in, `COMPOSE_FILE` says which files count, labels tell what runs, and every variable of the app is exposed to its
+//! services. It is carried out by the real `docker stack deploy`, which gets [`Deployment::compose_files`] in order: first a
+//! file of ours, so that whatever the recipe says itself wins when they are merged.
+
+mod own_file;
+mod secrets;
+mod stack;
+mod variables;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::domain::ids::{DomainName, RecipeName, StackName};
+use crate::domain::recipe::compose::{Mount, Port, Service};
+use crate::domain::recipe::{RecipeFiles, RecipeVersion, router};
+
+pub use own_file::OWN_FILE;
+pub use secrets::{Charset, SecretPlan};
+
+/// What is known of a deploy besides the recipe's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The stack.
+    pub stack: StackName,
+    /// The app's domain.
+    pub domain: DomainName,
+    /// The recipe.
+    pub recipe: RecipeName,
+    /// What is deployed, for the label `chaos-version`: eight hex digits, `+U` behind them when there are uncommitted changes.
+    pub commit: String,
+    /// Variables that the target forces on every app (`[env]` of its section). `LETS_ENCRYPT_ENV` is empty unless it is here.
+    pub forced: BTreeMap<String, String>,
+}
+
+/// Everything that a deploy needs. Pure data; equal inputs give equal deployments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The recipe's part of the environment of `docker stack deploy`, from which it interpolates. Names that would steer
+    /// the docker client itself are withheld; whoever starts it adds `PATH`, `DOCKER_HOST` and the like.
+    pub env: BTreeMap<String, String>,
+    /// The arguments of `-c`, in order, relative to the recipe's folder.
+    pub compose_files: Vec<String>,
+    /// Name and content of the one file that we add to the recipe's folder.
+    pub own_file: (String, String),
+    /// Secrets that must exist before the deploy, by name.
+    pub secrets: Vec<SecretPlan>,
+    /// Services by name.
+    pub services: Vec<ServicePlan>,
+    /// Hosts that the stack's HTTP routers answer to.
+    pub hosts: Vec<DomainName>,
+    /// Networks that must exist before the deploy, by their name in the Swarm.
+    pub networks_external: Vec<String>,
+    /// How long the recipe says that convergence may take (its `timeout` label).
+    pub timeout: Option<Duration>,
+    /// The recipe's version (its `version` label on service `app`).
+    pub version: Option<RecipeVersion>,
+    /// What a person should know: things that this version does not do, or read differently than abra might.
+    pub notes: Vec<String>,
+}
+
+/// A service of a deploy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePlan {
+    /// Its name in the compose file.
+    pub name: String,
+    /// Its image, interpolated.
+    pub image: String,
+    /// Services it waits for.
+    pub depends_on: Vec<String>,
+    /// What it publishes.
+    pub ports: Vec<Port>,
+    /// What it mounts.
+    pub mounts: Vec<Mount>,
+}
+
+/// Why a recipe cannot be deployed: for a person, with what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{what}; {advice}", place(file.as_deref(), *line))]
+pub struct PlanError {
+    /// The file, where one is at fault.
+    pub file: Option<String>,
+    /// The line in it, from 1.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+}
+
+fn place(file: Option<&str>, line: Option<usize>) -> String {
+    match (file, line) {
+        (Some(file), Some(line)) => format!("{file}:{line}: "),
+        (Some(file), None) => format!("{file}: "),
+        (None, _) => String::new(),
+    }
+}
+
+impl PlanError {
+    fn new(file: Option<&str>, line: Option<usize>, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { file: file.map(str::to_owned), line, what: what.into(), advice: advice.into() }
+    }
+}
+
+/// What a deploy of this recipe is.
+///
+/// # Errors
+/// When `docker stack deploy` would refuse it, or when it would read or claim what is not the recipe's.
+pub fn plan(files: &RecipeFiles, facts: &Facts) -> Result<Deployment, PlanError> {
+    let mut variables = variables::read(files, facts)?;
+    let mut notes = std::mem::take(&mut variables.notes);
+    let stack = stack::read(files, &variables)?;
+    stack::check(&stack, files, facts)?;
+    let secrets = secrets::plan(&stack, &variables, facts, &mut notes)?;
+    let app = stack.compose.services.get("app").map(|service| &service.deploy.labels);
+    let label = |name: &str| app?.get(&format!("coop-cloud.{}.{name}", facts.stack)).map(String::as_str);
+    if app.is_none() {
+        notes.push("no service is called `app`: nothing carries the version labels".to_owned());
+    }
+    let version = label("version")
+        .and_then(|text| RecipeVersion::parse(text).map_err(|error| notes.push(error.to_string())).ok());
+    let timeout = label("timeout").and_then(|text| seconds(text, &mut notes));
+    let own = own_file::content(&stack, &variables.app, facts);
+    let compose_files = std::iter::once(OWN_FILE.to_owned()).chain(stack.paths.iter().cloned()).collect();
+    Ok(Deployment {
+        compose_files,
+        own_file: (OWN_FILE.to_owned(), own),
+        secrets,
+        services: stack.compose.services.iter().map(|(name, service)| service_plan(name, service)).collect(),
+        hosts: hosts(&stack),
+        networks_external: networks_external(&stack, &mut notes),
+        timeout,
+        version,
+        notes,
+        env: variables.process,
+    })
+}
+
+fn service_plan(name: &str, service: &Service) -> ServicePlan {
+    ServicePlan {
+        name: name.to_owned(),
+        image: service.image.clone().unwrap_or_default(),
+        depends_on: service.depends_on.clone(),
+        ports: service.ports.clone(),
+        mounts: service.volumes.clone(),
+    }
+}
+
+fn seconds(text: &str, notes: &mut Vec<String>) -> Option<Duration> {
+    match text.trim().parse::<u32>() {
+        Ok(0) => None,
+        Ok(seconds) => Some(Duration::from_secs(seconds.into())),
+        Err(_) => {
+            notes.push(format!(
+                "the label `timeout` is no number of seconds: `{}`",
+                text.chars().take(40).collect::<String>()
+            ));
+            None
+        }
+    }
+}
+
+fn hosts(stack: &stack::Stack) -> Vec<DomainName> {
+    let mut found = Vec::new();
+    for host in stack.compose.services.values().flat_map(|service| router::hosts(&service.deploy.labels)) {
+        if !found.contains(&host) {
+            found.push(host);
+        }
+    }
+    found
+}
+
+/// Networks and configs that somebody else must have made; configs are only noted.
+fn networks_external(stack: &stack::Stack, notes: &mut Vec<String>) -> Vec<String> {
+    let used = |names: &mut dyn Iterator<Item = &String>, of: &BTreeMap<String, _>| -> Vec<String> {
+        let mut external: Vec<String> = names
+            .filter_map(|key| of.get_key_value(key))
+            .filter(|(_, resource): &(_, &crate::domain::recipe::compose::Resource)| resource.external)
+            .map(|(key, resource)| resource.name.clone().unwrap_or_else(|| key.clone()))
+            .collect();
+        external.sort();
+        external.dedup();
+        external
+    };
+    let services = || stack.compose.services.values();
+    let configs = used(
+        &mut services().flat_map(|service| service.configs.iter().map(|config| &config.source)),
+        &stack.compose.configs,
+    );
+    notes.extend(configs.iter().map(|name| format!("the external config `{name}` must exist on the target")));
+    used(&mut services().flat_map(|service| &service.networks), &stack.compose.networks)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! What is on a target: one `kind name` line per object, compared before and after a run.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// All objects of a target.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory(pub BTreeSet<Object>);
+
+/// One object of a target.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Object {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its name; for a container of a task, service and slot without the task's id, so that a restart is no difference.
+    pub name: String,
+}
+
+/// The kinds that are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names are Docker's own")]
+pub enum ObjectKind {
+    Config,
+    Container,
+    Network,
+    Secret,
+    Service,
+    Stack,
+    Volume,
+}
+
+impl ObjectKind {
+    /// All kinds.
+    pub const ALL: [Self; 7] =
+        [Self::Config, Self::Container, Self::Network, Self::Secret, Self::Service, Self::Stack, Self::Volume];
+
+    /// The kind's word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Secret => "secret",
+            Self::Service => "service",
+            Self::Stack => "stack",
+            Self::Volume => "volume",
+        }
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.name(), self.name)
+    }
+}
+
+impl From<Object> for String {
+    fn from(object: Object) -> Self {
+        object.to_string()
+    }
+}
+
+impl TryFrom<String> for Object {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (kind, name) = text.split_once(' ').ok_or_else(|| format!("`{text}` is not `kind name`"))?;
+        let kind = ObjectKind::ALL.into_iter().find(|known| known.name() == kind);
+        kind.map(|kind| Self { kind, name: name.to_owned() }).ok_or_else(|| format!("`{text}` has no known kind"))
+    }
+}
+
+impl fmt::Display for Inventory {
+    /// Sorted lines, each with its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        lines.sort();
+        lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl Inventory {
+    /// Objects that are here and were not before.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Vec<Object> {
+        self.0.difference(&before.0).cloned().collect()
+    }
+}
+
+/// The name of a task's container without the task's id: `web_app.1.x3k…` → `web_app.1`.
+#[must_use]
+pub fn task_name(container: &str) -> &str {
+    match container.rsplit_once('.') {
+        Some((name, id)) if id.len() == 25 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) => name,
+        _ => container,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory(lines: &[&str]) -> Inventory {
+        Inventory(lines.iter().map(|line| Object::try_from((*line).to_owned()).unwrap()).collect())
+    }
+
+    #[test]
+    fn what_is_new_is_named_and_what_went_too() {
+        let before = inventory(&["volume planted", "network proxy", "container proxy_app.1"]);
+        let after = inventory(&["network proxy", "secret cc_pw_v1", "container proxy_app.1"]);
+        assert_eq!(after.since(&before)[0].to_string(), "secret cc_pw_v1");
+        assert_eq!(before.since(&after)[0].to_string(), "volume planted");
+    }
+
+    #[test]
+    fn it_is_printed_sorted() {
+        assert_eq!(inventory(&["volume b", "config z", "volume a"]).to_string(), "config z\nvolume a\nvolume b\n");
+    }
+
+    #[test]
+    fn a_restarted_task_is_the_same_object() {
+        assert_eq!(task_name("web_app.1.x3kq0z5v8m2n4b6c7d9f1g3h5"), "web_app.1");
+        assert_eq!(task_name("registry.cache"), "registry.cache");
+    }
+}

@@ -1,0 +1,290 @@
+//! What a run leaves behind for people and programs: the types of `results.json`, whose field names are stable.
+//!
+//! [`conclude`] makes them from facts; nothing else decides what a report claims.
+
+mod conclude;
+mod facts;
+#[cfg(test)]
+pub(crate) mod samples;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize, Serializer};
+
+pub use self::conclude::conclude;
+pub use self::facts::{Asset, Converged, FloorFacts, HttpFact, RunFacts, StageOutcome};
+use super::finding::Finding;
+use super::ids::{CommitSha, DomainName, RecipeName, RunId, TargetName};
+use super::verdict::{Rungs, Verdict};
+
+/// The number of the shape of `results.json`; it grows when a field changes its meaning or goes.
+pub const SCHEMA: u32 = 1;
+
+/// Everything in `results.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The run.
+    pub run: RunId,
+    /// What was tested.
+    pub recipe: Recipe,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict in one sentence: what works and what was not shown, or the cause.
+    pub sentence: String,
+    /// How many rungs, from the first, are pass or not applicable.
+    pub level: u8,
+    /// What became of each rung.
+    pub rungs: Rungs,
+    /// All causes found, in the order in which they were found.
+    pub findings: Vec<Finding>,
+    /// What was shown to hold, one claim each.
+    pub verified: Vec<String>,
+    /// What was not shown, each with its reason.
+    pub not_verified: Vec<String>,
+    /// Where the time went.
+    pub timings: Vec<Timing>,
+    /// Instants worth a mark on the time axis: exits, memory kills, health turning.
+    #[serde(default)]
+    pub marks: Vec<Mark>,
+    /// How often something was deployed.
+    pub deploys: Deploys,
+    /// The images that ran, as they were resolved.
+    pub images: Vec<Image>,
+    /// What deployed.
+    pub driver: Driver,
+    /// Where it ran.
+    pub target: Target,
+    /// When the run began.
+    #[serde(serialize_with = "milliseconds")]
+    pub started: Timestamp,
+    /// When it had ended and the target was compared.
+    #[serde(serialize_with = "milliseconds")]
+    pub finished: Timestamp,
+    /// What did not decide anything, but should be known.
+    pub warnings: Vec<String>,
+    /// What the lint rules said.
+    pub lint: Vec<LintLine>,
+}
+
+/// What was tested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Its name.
+    pub name: RecipeName,
+    /// The revision under test.
+    pub head: Revision,
+    /// The revision upgraded from; `null` when none was deployed.
+    pub base: Option<Revision>,
+}
+
+/// One state of a recipe's files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The commit; `null` for a directory that is not a git repository.
+    pub commit: Option<CommitSha>,
+    /// The version label of the compose file, e.g. `1.0.0+2.0.3`.
+    pub version: Option<String>,
+    /// Whether there are uncommitted changes (written `+U`).
+    pub dirty: bool,
+    /// Where it comes from: the git URL without `@REF` and without credentials, or the directory as it was given.
+    pub source: String,
+}
+
+impl Revision {
+    /// The version, else the short commit, else `unversioned`; ` +U` when there are uncommitted changes.
+    #[must_use]
+    pub fn label(&self) -> String {
+        let short = self.commit.as_ref().map(|commit| commit.short().to_owned());
+        let name = self.version.as_deref().map(|version| one_line(version, 60)).or(short);
+        let mut label = name.unwrap_or_else(|| "unversioned".to_owned());
+        if self.dirty {
+            label.push_str(" +U");
+        }
+        label
+    }
+}
+
+/// How long one phase took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Its name, e.g. `pull` or `converge`; the same name may come more than once.
+    pub phase: String,
+    /// When it began.
+    #[serde(serialize_with = "milliseconds")]
+    pub start: Timestamp,
+    /// Its length in milliseconds.
+    pub ms: u64,
+    /// Whose time it was.
+    pub by: By,
+}
+
+/// Whose time a phase was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum By {
+    /// cc-ci worked or waited for itself.
+    #[serde(rename = "cc-ci")]
+    CcCi,
+    /// Docker pulled, started, stopped or removed.
+    #[serde(rename = "docker")]
+    Docker,
+    /// The app was starting or answering.
+    #[serde(rename = "app")]
+    App,
+}
+
+/// An instant worth a mark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// When.
+    #[serde(serialize_with = "milliseconds")]
+    pub at: Timestamp,
+    /// What happened, e.g. `app exits with 1`.
+    pub what: String,
+}
+
+/// How often something was deployed: a guard against doing more than is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Deploys {
+    /// Deploys onto nothing.
+    pub fresh: u32,
+    /// Deploys over a running stack.
+    pub upgrade: u32,
+}
+
+/// The image of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// The service, by its name in the compose file.
+    pub service: String,
+    /// The image as the compose file names it.
+    pub image: String,
+    /// The digest it was resolved to; `null` when it was not.
+    pub digest: Option<String>,
+}
+
+/// What deployed: `stack` or `abra`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Driver {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Where it ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The target's name.
+    pub name: TargetName,
+    /// The Docker engine's version; `null` when it never answered.
+    pub engine: Option<String>,
+    /// The domain under which the app was deployed.
+    pub domain: Option<DomainName>,
+}
+
+/// One thing that a lint rule says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LintLine {
+    /// The rule's stable name.
+    pub rule: String,
+    /// Whether it stops a deploy.
+    pub severity: Severity,
+    /// The file, relative to the recipe.
+    pub file: String,
+    /// The line, from 1, where one can be named.
+    pub line: Option<u32>,
+    /// What is wrong.
+    pub text: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// How much a lint line weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It provably stops a deploy or an upgrade.
+    Error,
+    /// All else.
+    Hint,
+}
+
+/// RFC 3339 in UTC with exactly three decimals, so that texts sort and align.
+fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{at:.3}"))
+}
+
+/// A length of time as people say it: `0.4 s`, `52 s`, `3 min 5 s`, `1 h 2 min`.
+#[must_use]
+pub fn duration(ms: u64) -> String {
+    let tenths = ms.saturating_add(50) / 100;
+    let seconds = ms.saturating_add(500) / 1000;
+    match seconds {
+        _ if tenths < 100 => format!("{}.{} s", tenths / 10, tenths % 10),
+        0..60 => format!("{seconds} s"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `1 service`, `2 services`.
+#[must_use]
+pub fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}
+
+/// Outside text made fit for a sentence: one line, no control or direction-changing characters, at most `most` characters.
+#[must_use]
+pub fn one_line(text: &str, most: usize) -> String {
+    let plain: String =
+        text.chars().take(most.saturating_mul(8)).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut visible = words.chars().filter(|c| !turns_text(*c));
+    let mut line: String = visible.by_ref().take(most).collect();
+    if visible.next().is_some() {
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
+/// Whether a character changes the direction of the text around it, which can make a line read as something else.
+#[must_use]
+pub const fn turns_text(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        let said = [0, 449, 9_940, 9_990, 59_400, 60_000, 185_000, 3_725_000].map(duration);
+        assert_eq!(said, ["0.0 s", "0.4 s", "9.9 s", "10 s", "59 s", "1 min", "3 min 5 s", "1 h 2 min"]);
+    }
+
+    #[test]
+    fn outside_text_cannot_break_a_sentence() {
+        assert_eq!(one_line("a\r\n\tb\u{202e}c \u{1b}[31m", 40), "a bc [31m");
+        assert_eq!(one_line("Grüße", 4), "Grü…");
+    }
+
+    #[test]
+    fn instants_always_have_three_decimals() {
+        let timing = Timing { phase: "pull".into(), start: Timestamp::UNIX_EPOCH, ms: 5, by: By::CcCi };
+        let json = serde_json::to_string(&timing).unwrap();
+        assert_eq!(json, r#"{"phase":"pull","start":"1970-01-01T00:00:00.000Z","ms":5,"by":"cc-ci"}"#);
+    }
+
+    #[test]
+    fn a_revision_is_named_by_the_best_there_is() {
+        let commit = CommitSha::parse(&"9f31c0e2".repeat(5)).unwrap();
+        let mut revision = Revision { commit: Some(commit), version: None, dirty: true, source: ".".into() };
+        assert_eq!(revision.label(), "9f31c0e2 +U");
+        revision.version = Some("1.0.0+2.0.3".into());
+        assert_eq!(revision.label(), "1.0.0+2.0.3 +U");
+    }
+}

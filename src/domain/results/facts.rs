@@ -1,0 +1,133 @@
+//! What a run found out, as plain data: the engine fills it in, keeps it as JSON and hands it to `conclude`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Deploys, Driver, Image, LintLine, Mark, Revision, Target, Timing};
+use crate::domain::finding::Finding;
+use crate::domain::ids::{RecipeName, RunId};
+use crate::domain::stage::Stage;
+
+/// Everything that is known at the end of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// The run.
+    pub run: RunId,
+    /// The recipe's name.
+    pub recipe: RecipeName,
+    /// The revision under test.
+    pub head: Revision,
+    /// How the stages ended; one that was never reached is absent.
+    pub stages: BTreeMap<Stage, StageOutcome>,
+    /// All causes found, in the order in which they were found.
+    pub findings: Vec<Finding>,
+    /// What the zero-config floor saw.
+    pub floor: FloorFacts,
+    /// How many lint rules were really evaluated.
+    pub lint_rules: u32,
+    /// What they said.
+    pub lint: Vec<LintLine>,
+    /// Whether a person or the gate ended the run before its time.
+    pub cancelled: bool,
+    /// Whether the app stayed up for a person (`--keep`).
+    pub kept: bool,
+    /// Where the time went.
+    pub timings: Vec<Timing>,
+    /// Instants worth a mark on the time axis.
+    pub marks: Vec<Mark>,
+    /// How often something was deployed.
+    pub deploys: Deploys,
+    /// The images as they were resolved.
+    pub images: Vec<Image>,
+    /// What deployed.
+    pub driver: Driver,
+    /// Where it ran.
+    pub target: Target,
+    /// When the run began.
+    pub started: Timestamp,
+    /// When it had ended.
+    pub finished: Timestamp,
+    /// What did not decide anything, but should be known.
+    pub warnings: Vec<String>,
+}
+
+/// How a stage ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageOutcome {
+    /// It did all it should.
+    Done,
+    /// It ended with a finding.
+    Failed,
+    /// It was left out, for this reason.
+    Skipped(String),
+    /// It was going on when the run was ended.
+    Interrupted,
+}
+
+/// What the zero-config floor saw. The default is that nothing was looked at, which proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FloorFacts {
+    /// That the fresh deploy of head converged; `None`: it did not, or was not watched to the end.
+    pub converged: Option<Converged>,
+    /// One per host of the stack's router rules that gave its final answer.
+    pub http: Vec<HttpFact>,
+    /// Why no page was asked, e.g. `no router rule names a host`. Without it, an empty `http` proves nothing.
+    pub http_not_applicable: Option<String>,
+    /// Whether the whole inventory after equals the one before; `None`: not compared.
+    pub nothing_left: Option<bool>,
+    /// Whether what was planted beside the app is untouched; `None`: nothing was planted, or not looked.
+    pub neighbour_untouched: Option<bool>,
+}
+
+/// A stack that converged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Converged {
+    /// How many services hold (running, finished or scaled to 0); 0 proves nothing.
+    pub services: u32,
+    /// Milliseconds from the end of the deploy call.
+    pub ms: u64,
+}
+
+/// The final answer of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpFact {
+    /// The host that was asked, over HTTPS.
+    pub host: String,
+    /// The status of the answer, after redirects within the stack's hosts.
+    pub status: u16,
+    /// Whether it differs from the proxy's answer to a random host.
+    pub differs_from_random: bool,
+    /// The page's title: untrusted.
+    pub title: Option<String>,
+    /// The first stylesheet and script on the same host.
+    pub assets: Vec<Asset>,
+}
+
+impl HttpFact {
+    /// Whether the app itself gave a usable answer: below 500, and not the proxy's own.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        self.status < 500 && self.differs_from_random
+    }
+}
+
+/// A stylesheet or script of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asset {
+    /// Its address.
+    pub url: String,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+impl Asset {
+    /// Whether it was there.
+    #[must_use]
+    pub const fn holds(&self) -> bool {
+        self.status < 400
+    }
+}

@@ -1,0 +1,98 @@
+//! Brings what the app's containers log into the run's log: followed live, and read to the end before teardown.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::query_parameters::LogsOptions;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::adapters::logfile::LogFile;
+use crate::domain::log::{Record, Source};
+use crate::domain::swarm::{Slot, Snapshot};
+
+/// Follows the containers of one stack. Each line is written once, whoever reads it: its time is its position.
+#[derive(Debug)]
+pub(super) struct Followers {
+    docker: Docker,
+    log: Arc<LogFile>,
+    known: BTreeMap<String, Source>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Followers {
+    pub(super) fn new(docker: Docker, log: Arc<LogFile>) -> Self {
+        Self { docker, log, known: BTreeMap::new(), tasks: TaskTracker::new(), stop: CancellationToken::new() }
+    }
+
+    /// Begins to follow each container that is new in this snapshot.
+    pub(super) fn notice(&mut self, snapshot: &Snapshot) {
+        for task in &snapshot.tasks {
+            let Some(id) = task.container.clone().filter(|id| !self.known.contains_key(id)) else { continue };
+            let service = snapshot.services.iter().find(|service| service.id == task.service_id);
+            let slot = match &task.slot {
+                Slot::Number(number) => number.to_string(),
+                Slot::Node(node) => node.chars().take(6).collect(),
+            };
+            let name = service.map_or("?", |service| service.name.as_str());
+            let source = Source::Service { task: format!("{name}.{slot}"), container: id.chars().take(12).collect() };
+            self.known.insert(id.clone(), source.clone());
+            let (docker, log, stop) = (self.docker.clone(), Arc::clone(&self.log), self.stop.clone());
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = copy(&docker, &log, &id, &source, true) => {}
+                }
+            });
+        }
+    }
+
+    /// Stops following and reads what each container has logged up to now.
+    pub(super) async fn finish(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        for (id, source) in &self.known {
+            copy(&self.docker, &self.log, id, source, false).await;
+        }
+    }
+}
+
+/// Copies a container's lines from where the log stops. A container that is gone has no more lines; a stream that breaks is
+/// made good by the reading at the end.
+async fn copy(docker: &Docker, log: &LogFile, id: &str, source: &Source, follow: bool) {
+    let since = i32::try_from(log.position(source) / 1_000_000_000).unwrap_or(0);
+    let options = LogsOptions { follow, stdout: true, stderr: true, timestamps: true, since, tail: "all".to_owned(), ..Default::default() };
+    let mut stream = docker.logs(id, Some(options));
+    // Standard output and standard error come interleaved; a line may come in pieces.
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    while let Some(Ok(piece)) = stream.next().await {
+        let unfinished = match &piece {
+            LogOutput::StdErr { .. } => &mut err,
+            LogOutput::StdOut { .. } | LogOutput::StdIn { .. } | LogOutput::Console { .. } => &mut out,
+        };
+        unfinished.extend_from_slice(&piece.into_bytes());
+        while let Some(end) = unfinished.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = unfinished.drain(..=end).collect();
+            write(log, source, &line);
+        }
+    }
+    if !follow {
+        [out, err].iter().filter(|rest| !rest.is_empty()).for_each(|rest| write(log, source, rest));
+    }
+}
+
+/// `2026-11-24T08:00:00.123456789Z the line`
+fn write(log: &LogFile, source: &Source, line: &[u8]) {
+    let line = String::from_utf8_lossy(line);
+    let line = line.trim_end_matches(['\n', '\r']);
+    let (instant, text) = line.split_once(' ').unwrap_or((line, ""));
+    let Ok(at) = instant.parse::<Timestamp>() else { return };
+    let position = u64::try_from(at.as_nanosecond()).ok();
+    log.write(Record { at, source: source.clone(), position, text: text.to_owned() });
+}

@@ -1,0 +1,15 @@
+//! What the gate does with a run: one engine for the command line and the service.
+//!
+//! Level-triggered: each stage rereads what is there (rows, files, the target) and drives it forward, so that a process
+//! that was killed is followed by one that goes on where it stopped.
+
+mod claim;
+mod error;
+mod logs;
+pub mod plan;
+pub mod run;
+pub mod state;
+pub mod sweep;
+mod watch;
+
+pub use error::EngineError;

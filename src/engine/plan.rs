@@ -1,0 +1,120 @@
+//! The frozen inputs of a run: what is decided before it begins and never looked up again.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::EngineError;
+use crate::adapters::git::Source;
+use crate::domain::deployment::{Deployment, Facts, PlanError};
+use crate::domain::ids::{DomainName, RecipeName, RunId, StackName, TargetName};
+use crate::domain::recipe::files::RecipeFiles;
+use crate::domain::results::Revision;
+use crate::domain::target::Target;
+
+/// The frozen inputs, stored with the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The run.
+    pub run: RunId,
+    /// The recipe.
+    pub recipe: RecipeName,
+    /// The revision under test.
+    pub head: Revision,
+    /// What the deploy is marked with.
+    pub chaos_version: String,
+    /// The target, a section of `targets.toml`.
+    pub target: TargetName,
+    /// The app's domain.
+    pub domain: DomainName,
+    /// The app's stack.
+    pub stack: StackName,
+    /// The app stays up so many seconds before teardown.
+    pub keep_seconds: Option<u64>,
+    /// The run may take so many seconds in all.
+    pub limit_seconds: u64,
+}
+
+/// The default of [`Plan::limit_seconds`] (design §4).
+pub const TOTAL_LIMIT_SECONDS: u64 = 3600;
+
+impl Plan {
+    /// Freezes the inputs of a new run.
+    ///
+    /// # Errors
+    /// When the target's domain is too long for an app below it.
+    pub fn new(run: RunId, source: &Source, target: &Target, keep_seconds: Option<u64>, limit_seconds: u64) -> Result<Self, EngineError> {
+        let domain = run.app_domain(&target.domain)?;
+        Ok(Self {
+            stack: StackName::of_domain(&domain)?,
+            recipe: source.name.clone(),
+            head: source.revision.clone(),
+            chaos_version: source.chaos_version.clone(),
+            target: target.name.clone(),
+            domain,
+            keep_seconds,
+            // Looking at the app is not the run's own time.
+            limit_seconds: limit_seconds + keep_seconds.unwrap_or(0),
+            run,
+        })
+    }
+
+    /// What a deploy of these files is.
+    ///
+    /// # Errors
+    /// When they are not those of a recipe that can be deployed.
+    pub fn deployment(&self, files: &RecipeFiles, target: &Target) -> Result<Deployment, PlanError> {
+        let facts = Facts {
+            stack: self.stack.clone(),
+            domain: self.domain.clone(),
+            recipe: self.recipe.clone(),
+            commit: self.chaos_version.clone(),
+            forced: target.env.clone(),
+        };
+        crate::domain::deployment::plan(files, &facts)
+    }
+}
+
+/// Keeps the recipe's files as one archive.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save_files(files: &RecipeFiles, path: &Path) -> Result<(), EngineError> {
+    let write = || {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, file) in files.iter() {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(if file.executable { 0o755 } else { 0o644 });
+            header.set_size(file.bytes.len() as u64);
+            archive.append_data(&mut header, name, file.bytes.as_slice())?;
+        }
+        std::fs::write(path, archive.into_inner()?)
+    };
+    write().map_err(EngineError::file(path))
+}
+
+/// Reads the files that [`save_files`] kept.
+///
+/// # Errors
+/// When the archive cannot be read.
+pub fn load_files(path: &Path) -> Result<RecipeFiles, EngineError> {
+    let bytes = std::fs::read(path).map_err(EngineError::file(path))?;
+    let mut files = RecipeFiles::new();
+    let entries = || -> std::io::Result<Vec<(String, Vec<u8>, bool)>> {
+        tar::Archive::new(bytes.as_slice())
+            .entries()?
+            .map(|entry| {
+                let mut entry = entry?;
+                let (name, mode) = (entry.path()?.to_string_lossy().into_owned(), entry.header().mode()?);
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content)?;
+                Ok((name, content, mode & 0o111 != 0))
+            })
+            .collect()
+    };
+    for (name, content, executable) in entries().map_err(EngineError::file(path))? {
+        files.add(&name, content, executable).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+    }
+    Ok(files)
+}

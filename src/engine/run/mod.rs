@@ -1,0 +1,323 @@
+//! One run, from its frozen inputs to its one verdict.
+//!
+//! [`Run::drive`] is the same for a run that begins, one that is resumed after its process was killed, and later one that
+//! the service took from its queue: each stage looks at what is there and goes on.
+
+mod conclude;
+mod floor;
+mod install;
+mod keep;
+mod lint;
+mod prepare;
+mod step;
+mod teardown;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use self::prepare::Live;
+use super::EngineError;
+use super::plan::{Plan, load_files, save_files};
+use super::state::{Lock, RunFolder, StateFolder};
+use crate::adapters::docker::runner::ImageSource;
+use crate::adapters::git::Source;
+use crate::adapters::logfile::LogFile;
+use crate::adapters::store::{NewRun, StageState, Store};
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::ids::GateId;
+use crate::domain::log::Record;
+use crate::domain::protocol::PROTOCOL;
+use crate::domain::recipe::files::RecipeFiles;
+use crate::domain::results::{By, Results};
+use crate::domain::stage::Stage;
+use crate::domain::target::Target;
+
+/// What every run of this gate shares.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// The state folder.
+    pub state: StateFolder,
+    /// The database.
+    pub store: Store,
+    /// The gate's id.
+    pub id: GateId,
+    /// Where the runner image comes from.
+    pub image: ImageSource,
+    /// SHA-256 of this program: what the runner image must hold.
+    pub binary: String,
+}
+
+/// A run that this process holds.
+#[derive(Debug)]
+pub struct Run {
+    plan: Plan,
+    target: Target,
+    files: RecipeFiles,
+    gate: Gate,
+    folder: RunFolder,
+    log: Arc<LogFile>,
+    created: Timestamp,
+    cancel: CancellationToken,
+    _lock: Lock,
+}
+
+/// Why a stage does not go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// Causes were found; the first is the headline.
+    Failed(Vec<Finding>),
+    /// Something that is not the recipe's.
+    Engine(EngineError),
+}
+
+impl<E: Into<EngineError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// Who hears the log live.
+pub type Listener = tokio::sync::mpsc::UnboundedSender<Record>;
+
+impl Run {
+    /// Makes a new run: its inputs are stored before anything else happens.
+    ///
+    /// # Errors
+    /// When the state folder or the database cannot be used.
+    pub async fn begin(gate: Gate, plan: Plan, source: &Source, target: Target, listener: Option<Listener>) -> Result<Self, EngineError> {
+        let folder = gate.state.run(&plan.run);
+        let lock = folder.hold(&plan.run)?;
+        save_files(&source.files, &folder.recipe())?;
+        let json = serde_json::to_string(&plan).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+        let created = Timestamp::now();
+        let row = NewRun {
+            id: &plan.run,
+            recipe: plan.recipe.as_str(),
+            target: plan.target.as_str(),
+            stack: plan.stack.as_str(),
+            plan: &json,
+            protocol: PROTOCOL,
+            at: created,
+        };
+        gate.store.add_run(row).await?;
+        let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
+        log.say(format!("run {}: {} {} on {}", plan.run, plan.recipe, plan.head.label(), plan.target));
+        Ok(Self { files: source.files.clone(), plan, target, gate, folder, log, created, cancel: CancellationToken::new(), _lock: lock })
+    }
+
+    /// Takes up a run whose process was killed.
+    ///
+    /// # Errors
+    /// When there is no such run, it has its verdict, another process holds it, or another version made it.
+    pub async fn resume(gate: Gate, plan: Plan, target: Target, listener: Option<Listener>) -> Result<Self, EngineError> {
+        let row = gate.store.run(&plan.run).await?.ok_or_else(|| EngineError::NoSuchRun(plan.run.clone()))?;
+        let folder = gate.state.run(&plan.run);
+        if row.results.is_some() {
+            return Err(EngineError::Done(plan.run, folder.results()));
+        }
+        if row.protocol != PROTOCOL {
+            return Err(EngineError::OtherProtocol { run: plan.run, theirs: row.protocol, ours: PROTOCOL });
+        }
+        let lock = folder.hold(&plan.run)?;
+        let files = load_files(&folder.recipe())?;
+        let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
+        log.say(format!("run {} goes on in a new process", plan.run));
+        let cancel = CancellationToken::new();
+        if row.cancelled.is_some() {
+            cancel.cancel();
+        }
+        Ok(Self { plan, target, files, gate, folder, log, created: row.created_at, cancel, _lock: lock })
+    }
+
+    /// The inputs of a stored run, to look up its target before [`Run::resume`].
+    ///
+    /// # Errors
+    /// When there is no such run or its inputs cannot be read.
+    pub async fn stored_plan(store: &Store, run: &crate::domain::ids::RunId) -> Result<Plan, EngineError> {
+        let row = store.run(run).await?.ok_or_else(|| EngineError::NoSuchRun(run.clone()))?;
+        serde_json::from_str(&row.plan).map_err(|error| EngineError::Unreadable(error.to_string()))
+    }
+
+    /// The frozen inputs.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Cancelling this ends the run: what was deployed is removed, and the verdict is *not judged*.
+    #[must_use]
+    pub fn cancel(&self) -> CancellationToken {
+        self.cancel.clone()
+    }
+
+    /// Where results.json, report.html and log.jsonl are, in that order.
+    #[must_use]
+    pub fn outputs(&self) -> [PathBuf; 3] {
+        [self.folder.results(), self.folder.report(), self.folder.log()]
+    }
+
+    /// Drives the run to its verdict.
+    ///
+    /// # Errors
+    /// Only what keeps the verdict from being stored; everything else is in the results.
+    pub async fn drive(&self) -> Result<Results, EngineError> {
+        if let Some(mut live) = self.stage(Stage::Prepare, self.attach()).await? {
+            self.work(&mut live).await?;
+            self.stage(Stage::Teardown, self.teardown(live)).await?;
+        }
+        self.conclude().await
+    }
+
+    /// Everything between prepare and teardown.
+    async fn work(&self, live: &mut Live) -> Result<(), EngineError> {
+        if self.stage(Stage::Lint, self.lint(live)).await?.is_none() {
+            return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
+        }
+        let installed = self.stage(Stage::Install, self.install(live)).await?.is_some();
+        if let Some(seconds) = self.plan.keep_seconds {
+            let up = live.watch.is_some() || installed;
+            if up && !self.was_cancelled().await? {
+                self.stage(Stage::Keep, self.keep(live, seconds)).await?;
+            } else {
+                self.skip(Stage::Keep, "nothing is up to be kept").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a stage unless it has ended in an earlier process. `None`: it did not end well, now or then.
+    async fn stage<T: Ended>(&self, stage: Stage, work: impl Future<Output = Result<T, Stop>>) -> Result<Option<T>, EngineError> {
+        let store = &self.gate.store;
+        let known = store.stages(&self.plan.run).await?.into_iter().find(|row| row.stage == stage);
+        match known.map(|row| row.state) {
+            Some(StageState::Done) if T::ENDED.is_some() => return Ok(T::ENDED),
+            Some(StageState::Failed | StageState::Skipped | StageState::Interrupted) if stage != Stage::Prepare => return Ok(None),
+            _ => {}
+        }
+        store.begin_stage(&self.plan.run, stage, Timestamp::now()).await?;
+        let ended = self.bounded(stage, work).await?;
+        let now = Timestamp::now();
+        match ended {
+            Some(Ok(value)) => {
+                store.end_stage(&self.plan.run, stage, StageState::Done, None, now).await?;
+                Ok(Some(value))
+            }
+            Some(Err(findings)) => {
+                for finding in &findings {
+                    self.log.say(format!("{}: {} ({})", finding.kind.name(), finding.sentence, stage.name()));
+                    store.add_finding(&self.plan.run, &self.masked(finding)).await?;
+                }
+                store.end_stage(&self.plan.run, stage, StageState::Failed, None, now).await?;
+                Ok(None)
+            }
+            None => {
+                self.log.say(format!("cancelled during {}", stage.name()));
+                store.end_stage(&self.plan.run, stage, StageState::Interrupted, Some("cancelled"), now).await?;
+                store.cancel(&self.plan.run, "cancelled by the person who started it").await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The stage's work within the total limit; `None`: cancelled. Teardown and keep end in their own time.
+    async fn bounded<T>(&self, stage: Stage, work: impl Future<Output = Result<T, Stop>>) -> Result<Option<Result<T, Vec<Finding>>>, EngineError> {
+        let own_time = matches!(stage, Stage::Teardown | Stage::Keep);
+        let limit = async {
+            if own_time {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(self.time_left()).await;
+        };
+        let cancelled = async {
+            if own_time {
+                std::future::pending::<()>().await;
+            }
+            self.cancel.cancelled().await;
+        };
+        tokio::select! {
+            biased;
+            () = cancelled => Ok(None),
+            () = limit => Ok(Some(Err(vec![self.total_limit(stage)]))),
+            ended = work => match ended {
+                Ok(value) => Ok(Some(Ok(value))),
+                Err(Stop::Failed(findings)) => Ok(Some(Err(findings))),
+                Err(Stop::Engine(EngineError::Store(error))) => Err(error.into()),
+                Err(Stop::Engine(error)) => Ok(Some(Err(vec![self.not_the_recipes(stage, &error)]))),
+            },
+        }
+    }
+
+    fn time_left(&self) -> Duration {
+        let end = self.created + Duration::from_secs(self.plan.limit_seconds);
+        Duration::try_from(end.duration_since(Timestamp::now())).unwrap_or_default()
+    }
+
+    fn total_limit(&self, stage: Stage) -> Finding {
+        let minutes = self.plan.limit_seconds / 60;
+        Finding::new(FindingKind::Deadline, stage, Timestamp::now(), format!("the run's total limit of {minutes} min has passed"))
+    }
+
+    /// An error of the engine as a finding: whatever it is, it is not the recipe's fault.
+    fn not_the_recipes(&self, stage: Stage, error: &EngineError) -> Finding {
+        let text = error.to_string();
+        let (sentence, hint) = text.split_once("\nhint: ").unwrap_or((&text, ""));
+        let mut finding = Finding::new(FindingKind::TargetUnreachable, stage, Timestamp::now(), sentence);
+        if !hint.is_empty() {
+            finding.advice = format!("{}.", hint.trim_end_matches('.'));
+        }
+        finding
+    }
+
+    /// Findings quote logs, and logs may hold secrets.
+    fn masked(&self, finding: &Finding) -> Finding {
+        let mut finding = finding.clone();
+        finding.sentence = self.log.masked(&finding.sentence);
+        for evidence in &mut finding.evidence {
+            evidence.text = self.log.masked(&evidence.text);
+        }
+        finding
+    }
+
+    async fn skip(&self, stage: Stage, why: &str) -> Result<(), EngineError> {
+        let known = self.gate.store.stages(&self.plan.run).await?;
+        if known.iter().all(|row| row.stage != stage) {
+            self.gate.store.end_stage(&self.plan.run, stage, StageState::Skipped, Some(why), Timestamp::now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn was_cancelled(&self) -> Result<bool, EngineError> {
+        Ok(self.gate.store.run(&self.plan.run).await?.is_some_and(|row| row.cancelled.is_some()))
+    }
+
+    /// A part of a stage whose time is told apart.
+    async fn phase<T, E: From<EngineError>>(&self, name: &str, by: By, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let by = match by {
+            By::CcCi => "cc-ci",
+            By::Docker => "docker",
+            By::App => "app",
+        };
+        let stored = |result: Result<(), crate::adapters::store::StoreError>| result.map_err(|error| E::from(EngineError::from(error)));
+        stored(self.gate.store.begin_phase(&self.plan.run, name, by, Timestamp::now()).await)?;
+        let result = work.await;
+        stored(self.gate.store.end_phase(&self.plan.run, name, Timestamp::now()).await)?;
+        result
+    }
+}
+
+/// What a stage leaves for the next one; a stage whose value lives only in the process is gone through again.
+trait Ended: Sized {
+    const ENDED: Option<Self>;
+}
+
+impl Ended for () {
+    const ENDED: Option<Self> = Some(());
+}
+
+impl Ended for Live {
+    const ENDED: Option<Self> = None;
+}

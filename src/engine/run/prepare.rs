@@ -1,0 +1,120 @@
+//! Prepare: reach the target, claim it, sweep it, take its inventory, have the runner there.
+
+use bollard::Docker;
+use jiff::Timestamp;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Run, Stop};
+use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
+use crate::adapters::probe::Web;
+use crate::adapters::session::Session;
+use crate::domain::deployment::Deployment;
+use crate::domain::inventory::Inventory;
+use crate::domain::protocol::{Orders, PROTOCOL};
+use crate::domain::results::By;
+use crate::domain::target::Role;
+use crate::engine::EngineError;
+use crate::engine::claim::Claimant;
+use crate::engine::sweep::Sweep;
+use crate::engine::watch::Watch;
+
+/// The fact with the target's inventory before the run.
+pub(super) const BEFORE: &str = "before";
+/// The fact with what the target's engine says of itself.
+pub(super) const ENGINE: &str = "engine";
+
+/// What this process has open while the run is going on.
+pub(super) struct Live {
+    pub docker: Docker,
+    pub engine: Engine,
+    pub claimant: Claimant,
+    pub web: Web,
+    /// The runner container's id; `None` when it could not be had.
+    pub runner: Option<String>,
+    pub deployment: Option<Deployment>,
+    pub watch: Option<Watch>,
+    _renewing: AbortOnDropHandle<()>,
+    _session: Session,
+}
+
+impl Live {
+    /// The target's time.
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::now() + self.engine.clock_offset
+    }
+}
+
+impl Run {
+    /// Reaches and claims the target, then prepares it. What is done already is found done.
+    pub(super) async fn attach(&self) -> Result<Live, Stop> {
+        let mut live = self.phase("connect", By::CcCi, self.reach()).await?;
+        let prepared = self.phase("prepare", By::Docker, self.prepare(&live)).await;
+        match prepared {
+            Ok(runner) => {
+                live.runner = Some(runner);
+                Ok(live)
+            }
+            Err(stop) => {
+                // Nothing of the app is there yet; the claim is all that must go.
+                if let Err(error) = live.claimant.release().await {
+                    self.log.say(format!("the claim could not be released: {error}"));
+                }
+                Err(stop)
+            }
+        }
+    }
+
+    async fn reach(&self) -> Result<Live, Stop> {
+        if self.target.role != Role::Gate {
+            return Err(EngineError::Target(format!("target {} has the role `dev`: it is leased, not judged on\nhint: use a target with `role = \"gate\"`", self.target.name)).into());
+        }
+        let session = Session::open(&self.target).await?;
+        let docker = match connect(session.docker_socket()).await {
+            Ok(docker) => docker,
+            Err(error) => return Err(session.last_error().await.map_or_else(|| error.into(), Stop::from)),
+        };
+        let engine = engine(&docker, Timestamp::now).await?;
+        if !engine.manager {
+            return Err(EngineError::Target("the target's engine is no swarm manager\nhint: run `docker swarm init` there".to_owned()).into());
+        }
+        self.log.say(format!("engine {} answers on {}", engine.version, self.target.name));
+        self.gate.store.put_fact(&self.plan.run, ENGINE, &engine.version).await.map_err(EngineError::from)?;
+        let claimant = Claimant { docker: docker.clone(), gate: self.gate.id.clone(), run: self.plan.run.clone(), clock_offset: engine.clock_offset };
+        if let Some(said) = claimant.take(&self.gate.state).await? {
+            self.log.say(said);
+        }
+        let renewing = AbortOnDropHandle::new(tokio::spawn(claimant.clone().keep_renewing()));
+        let web = Web::new(&self.target, session.web_socket())?;
+        Ok(Live { docker, engine, claimant, web, runner: None, deployment: None, watch: None, _renewing: renewing, _session: session })
+    }
+
+    async fn prepare(&self, live: &Live) -> Result<String, Stop> {
+        let store = &self.gate.store;
+        if store.fact::<Inventory>(&self.plan.run, BEFORE).await.map_err(EngineError::from)?.is_none() {
+            let sweep = Sweep { docker: &live.docker, target: self.target.name.as_str(), state: &self.gate.state, store, gate: &self.gate.id, but: Some(&self.plan.run) };
+            for line in sweep.sweep(|line| self.log.say(line)).await? {
+                self.log.say(line);
+            }
+            let before = inventory::inventory(&live.docker).await?;
+            self.log.say(format!("the target holds {} objects before this run", before.0.len()));
+            store.put_fact(&self.plan.run, BEFORE, &before).await.map_err(EngineError::from)?;
+        }
+        let image = runner::image(&live.docker, &self.gate.binary, &self.gate.image, |line| self.log.say(line)).await?;
+        let orders = Orders {
+            protocol: PROTOCOL,
+            run: self.plan.run.clone(),
+            gate: self.gate.id.clone(),
+            stack: self.plan.stack.clone(),
+            stop_at: live.now() + self.time_left(),
+        };
+        let (id, new) = runner::ensure(&live.docker, &image, &orders, &self.runner_files()).await?;
+        let how = if new { "started" } else { "found again" };
+        self.log.say(format!("runner container {} {how}", &id[..12.min(id.len())]));
+        Ok(id)
+    }
+
+    fn runner_files(&self) -> runner::Files {
+        let content = |bytes: &[u8], executable| runner::Content { bytes: bytes.to_vec(), mode: if executable { 0o755 } else { 0o644 } };
+        self.files.iter().map(|(path, file)| (path.to_owned(), content(&file.bytes, file.executable))).collect()
+    }
+}

@@ -1,0 +1,87 @@
+//! Steps of the runner, followed into the log; a connection that breaks is made anew and goes on at the same byte.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::prepare::Live;
+use super::{Run, Stop};
+use crate::adapters::docker::runner::{self, RunnerError};
+use crate::adapters::logfile::StepLines;
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::protocol::{LIMIT, Step, StepEnd};
+use crate::domain::stage::Stage;
+use crate::engine::EngineError;
+use crate::engine::watch::SILENCE;
+
+/// Between two tries to reach the runner.
+const PAUSE: Duration = Duration::from_secs(1);
+/// So much of a step's output is kept for a finding.
+const KEPT: usize = 64 << 10;
+
+/// A step that has ended, and what it said in this process.
+pub(super) struct Ended {
+    pub end: StepEnd,
+    pub output: String,
+}
+
+impl Run {
+    /// Runs a step to its end, or finds it there and follows it.
+    pub(super) async fn step(&self, live: &Live, stage: Stage, step: &Step) -> Result<Ended, Stop> {
+        let Some(id) = &live.runner else {
+            return Err(EngineError::Target("there is no runner container".to_owned()).into());
+        };
+        let mut lines = StepLines::resume(&self.log, step.name.as_str());
+        let mut kept = Vec::new();
+        let mut heard = Instant::now();
+        loop {
+            let offset = lines.offset();
+            let followed = runner::run_step(&live.docker, id, step, offset, |piece| {
+                lines.take(piece);
+                kept.extend_from_slice(&piece[..piece.len().min(KEPT.saturating_sub(kept.len()))]);
+            });
+            match followed.await {
+                Ok(end) => {
+                    lines.end();
+                    return Ok(Ended { end, output: String::from_utf8_lossy(&kept).into_owned() });
+                }
+                Err(error) => {
+                    self.check_runner(live, stage, id).await?;
+                    if lines.offset() > offset {
+                        heard = Instant::now();
+                    }
+                    let error = EngineError::from(error);
+                    if !error.is_silence() || heard.elapsed() > SILENCE {
+                        return Err(error.into());
+                    }
+                    tracing::debug!(%error, "the runner's step is followed anew");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// A runner that has ended will not answer: say why it ended.
+    async fn check_runner(&self, live: &Live, stage: Stage, id: &str) -> Result<(), Stop> {
+        // No answer says nothing about the runner.
+        let Ok(found) = runner::find(&live.docker, &self.plan.run).await else { return Ok(()) };
+        match found {
+            Some(found) if found.running => Ok(()),
+            Some(found) => {
+                let limit = runner::download(&live.docker, id, LIMIT).await;
+                if matches!(limit, Ok(Some(_))) {
+                    let mut finding = self.total_limit(stage);
+                    finding.sentence.push_str("; the runner has removed the app");
+                    return Err(Stop::Failed(vec![finding]));
+                }
+                Err(RunnerError::Ended(format!("its state is `{}`", found.state)).into())
+            }
+            None => Err(Stop::Failed(vec![Finding::new(
+                FindingKind::TargetUnreachable,
+                stage,
+                live.now(),
+                "the runner container was removed by somebody else",
+            )])),
+        }
+    }
+}
