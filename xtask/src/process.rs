@@ -28,6 +28,17 @@ where
     command
 }
 
+/// Cargo, as if started from a shell. What `cargo run` tells a program about its own package would make build scripts that watch
+/// these variables (ring's is one) run again, and everything after them.
+pub(crate) fn cargo() -> Command {
+    let mut command = program(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Whether a program can be started at all.
 pub(crate) fn exists(name: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();

@@ -86,7 +86,7 @@ fn bootstrap(places: &Places, tar: &Path) -> Result<()> {
     let work = tempfile::tempdir_in(&folder)?;
     let root = work.path().join("root");
     let mut command = program("debootstrap");
-    command.args(["--variant=minbase", SUITE]).arg(&root).arg(debian_mirror());
+    command.args(["--variant=minbase", SUITE]).arg(&root).args(debian_mirror());
     logged(&mut command, &folder.join("debootstrap.log"))?;
     slim(&root)?;
     let unfinished = tar.with_extension("new");
@@ -95,8 +95,8 @@ fn bootstrap(places: &Places, tar: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The mirror that this machine's apt uses already, else Debian's own name; `DEBIAN_MIRROR` overrides both.
-fn debian_mirror() -> String {
+/// The mirror that this machine's apt uses already, `None` for debootstrap's own choice; `DEBIAN_MIRROR` overrides both.
+fn debian_mirror() -> Option<String> {
     let of_apt = || {
         let sites = output(program("apt-get").args([
             "indextargets",
@@ -107,11 +107,7 @@ fn debian_mirror() -> String {
         ]));
         sites.ok()?.lines().next().map(str::to_owned)
     };
-    std::env::var("DEBIAN_MIRROR")
-        .ok()
-        .filter(|mirror| !mirror.is_empty())
-        .or_else(of_apt)
-        .unwrap_or_else(|| "http://deb.debian.org/debian".to_owned())
+    std::env::var("DEBIAN_MIRROR").ok().filter(|mirror| !mirror.is_empty()).or_else(of_apt)
 }
 
 fn slim(root: &Path) -> Result<()> {

@@ -49,12 +49,8 @@ pub(crate) fn is_root() -> bool {
 fn missing_packages(bootstrap_needed: bool) -> Vec<&'static str> {
     let mut packages = Vec::new();
     if version().is_none() {
-        if !exists("dockerd") {
+        if !exists("dockerd") || !exists("docker") {
             packages.push("docker.io");
-        }
-        // A package of its own from Debian 13 on, and only a recommendation of docker.io.
-        if !exists("docker") && succeeds(program("apt-cache").args(["show", "docker-cli"])) {
-            packages.push("docker-cli");
         }
         if !exists("iptables") {
             packages.push("iptables");
@@ -82,6 +78,11 @@ fn install(packages: &[&str], yes: bool) -> Result<()> {
     }
     consent(&list, yes)?;
     run(program("apt-get").args(["update", "-qq"]))?;
+    let mut packages = packages.to_vec();
+    // The client is a package of its own from Debian 13 on, and only a recommendation of docker.io.
+    if packages.contains(&"docker.io") && succeeds(program("apt-cache").args(["show", "docker-cli"])) {
+        packages.push("docker-cli");
+    }
     run(program("apt-get")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .args(["install", "-y", "-qq", "--no-install-recommends"])
@@ -89,7 +90,7 @@ fn install(packages: &[&str], yes: bool) -> Result<()> {
 }
 
 fn consent(list: &str, yes: bool) -> Result<()> {
-    say(format!("installing with apt: {list}"));
+    say(format!("to be installed with apt: {list}"));
     if yes {
         return Ok(());
     }
@@ -119,7 +120,7 @@ fn start(places: &Places) -> Result<()> {
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     say(format!("starting dockerd, log in {}", log.display()));
     // A session of its own, so that it outlives this command and its terminal.
-    program("setsid")
+    let mut started = program("setsid")
         .args(["dockerd", "--pidfile"])
         .arg(pid_file(places))
         .stdin(Stdio::null())
@@ -127,8 +128,9 @@ fn start(places: &Places) -> Result<()> {
         .stderr(file)
         .spawn()
         .context("cannot start dockerd")?;
-    if !until(Duration::from_secs(60), || version().is_some()) {
-        bail!("dockerd does not answer after 60 s; log {}:\n{}", log.display(), tail(&log, 5));
+    until(Duration::from_secs(60), || version().is_some() || !matches!(started.try_wait(), Ok(None)));
+    if version().is_none() {
+        bail!("dockerd does not answer; its log {} ends:\n{}", log.display(), tail(&log, 5));
     }
     Ok(())
 }

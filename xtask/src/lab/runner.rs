@@ -11,7 +11,7 @@ use super::base;
 use super::content::{ContentHash, file_sha256};
 use super::images::build;
 use super::places::Places;
-use crate::process::{docker, exists, output, program, run, succeeds};
+use crate::process::{cargo, docker, exists, output, program, run, succeeds};
 use crate::steps::timed;
 
 const REPOSITORY: &str = "cc-ci/runner";
@@ -29,8 +29,7 @@ pub(crate) fn saved_hash(places: &Places) -> Option<String> {
 
 /// Builds the binary with cargo, in the profile that tests use. Cargo's progress goes to standard error.
 pub(crate) fn build_binary(places: &Places) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = program(&cargo.to_string_lossy());
+    let mut command = cargo();
     command
         .current_dir(&places.checkout)
         .args(["build", "--quiet", "--package", "cc-ci", "--bin", "cc-ci", "--message-format=json-render-diagnostics"])

@@ -102,10 +102,7 @@ impl Target {
     /// Removes the target with its volumes, and the empty cgroups that the kernel keeps of its inner containers.
     pub(crate) fn remove(&self) -> Result<()> {
         let container = self.container();
-        if container_image(&container).is_none() {
-            return Ok(());
-        }
-        run(&mut docker(["rm", "--force", "--volumes", &container]))?;
+        succeeds(&mut docker(["rm", "--force", "--volumes", &container]));
         run(&mut docker(["volume", "rm", "--force", &container]))?;
         let cgroups = format!("*/cc-ci-lab-{}*", self.name);
         let mut command = docker(["run", "--rm", "--cgroupns=host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"]);

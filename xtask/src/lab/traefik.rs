@@ -98,15 +98,15 @@ fn mount(command: &mut Command, from: &Path, to: &str) {
     command.arg("--volume").arg(format!("{}:{to}", from.display()));
 }
 
-/// The module proxy as this machine's Go knows it, if there is one, and caches that stay.
+/// The module proxy as this machine's Go knows it, else empty, which is Go's own default; and caches that stay.
 fn go_settings(cache: &str) -> Vec<(&'static str, String)> {
-    let of_host = |name: &str, default: &str| {
+    let of_host = |name: &str| {
         let found = exists("go").then(|| output(program("go").args(["env", name])).ok()).flatten();
-        found.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+        found.unwrap_or_default()
     };
     let mut settings = vec![
-        ("GOPROXY", of_host("GOPROXY", "https://proxy.golang.org")),
-        ("GOSUMDB", of_host("GOSUMDB", "sum.golang.org")),
+        ("GOPROXY", of_host("GOPROXY")),
+        ("GOSUMDB", of_host("GOSUMDB")),
         ("GOMODCACHE", format!("{cache}/mod")),
         ("GOCACHE", format!("{cache}/build")),
         ("GOTOOLCHAIN", "local".to_owned()),
