@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// It is neither a directory nor a URL.
-    #[error("`{0}` is neither a directory nor a git URL\nhint: `cc-ci run path/to/recipe`, or `cc-ci run https://forge.example/org/recipe@main`")]
+    #[error(
+        "`{0}` is neither a directory nor a git URL\nhint: `cc-ci run path/to/recipe`, or `cc-ci run https://forge.example/org/recipe@main`"
+    )]
     Neither(String),
     /// Its name is no recipe name.
     #[error("{0}\nhint: the recipe is named after its folder or the last part of its URL")]
@@ -70,12 +72,26 @@ pub async fn read(source: &str) -> Result<Source, SourceError> {
     if !looks_like_url(url) {
         return Err(SourceError::Neither(source.to_owned()));
     }
-    let folder = tempfile::tempdir().map_err(|error| SourceError::File { path: std::env::temp_dir(), source: error })?;
-    let name = RecipeName::parse(url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default().trim_end_matches(".git"))?;
+    let folder =
+        tempfile::tempdir().map_err(|error| SourceError::File { path: std::env::temp_dir(), source: error })?;
+    let name = RecipeName::parse(
+        url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default().trim_end_matches(".git"),
+    )?;
     let clone = folder.path().join(name.as_str());
     let place = clone.to_string_lossy();
     git(folder.path(), "clone", &["clone", "--quiet", "--no-checkout", "--", url, &place]).await?;
-    let commit = git(&clone, "find the reference", &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{}^{{commit}}", reference.unwrap_or("HEAD"))]).await;
+    let commit = git(
+        &clone,
+        "find the reference",
+        &[
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            &format!("{}^{{commit}}", reference.unwrap_or("HEAD")),
+        ],
+    )
+    .await;
     let commit = match (commit, reference) {
         (Ok(commit), _) => commit,
         (Err(_), Some(reference)) => {
@@ -96,7 +112,8 @@ async fn from_directory(folder: &Path, given: &str) -> Result<Source, SourceErro
     let name = RecipeName::parse(&folder.file_name().unwrap_or_default().to_string_lossy())?;
     let repository = is_repository(&folder).await;
     let paths = if repository {
-        let listed = git(&folder, "list the files", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).await?;
+        let listed =
+            git(&folder, "list the files", &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).await?;
         listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect()
     } else {
         walk(&folder).map_err(unreadable)?
@@ -115,7 +132,8 @@ async fn from_directory(folder: &Path, given: &str) -> Result<Source, SourceErro
 /// Whether the folder is the top of a git repository with a commit; a folder *inside* a repository is a plain one.
 async fn is_repository(folder: &Path) -> bool {
     let top = git(folder, "find the repository", &["rev-parse", "--show-toplevel"]).await;
-    let is_top = top.is_ok_and(|top| Path::new(top.trim_end_matches('\n')).canonicalize().is_ok_and(|top| top == folder));
+    let is_top =
+        top.is_ok_and(|top| Path::new(top.trim_end_matches('\n')).canonicalize().is_ok_and(|top| top == folder));
     is_top && git(folder, "find a commit", &["rev-parse", "--verify", "--quiet", "HEAD"]).await.is_ok()
 }
 
@@ -174,7 +192,18 @@ fn digest(files: &RecipeFiles) -> String {
 async fn git(folder: &Path, what: &'static str, arguments: &[&str]) -> Result<String, SourceError> {
     let failed = |message: String| SourceError::Git { what, message };
     let child = Command::new("git")
-        .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.symlinks=false", "-c", "advice.detachedHead=false", "-c", "safe.directory=*"])
+        .args([
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.symlinks=false",
+            "-c",
+            "advice.detachedHead=false",
+            "-c",
+            "safe.directory=*",
+        ])
         .args(arguments)
         .current_dir(folder)
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -237,7 +266,10 @@ mod tests {
 
     #[test]
     fn passwords_do_not_leave() {
-        assert_eq!(without_credentials("fatal: 'https://u:p@h/x' and https://u:p@h"), "fatal: 'https://h/x' and https://h");
+        assert_eq!(
+            without_credentials("fatal: 'https://u:p@h/x' and https://u:p@h"),
+            "fatal: 'https://h/x' and https://h"
+        );
     }
 
     #[tokio::test]

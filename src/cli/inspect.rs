@@ -48,11 +48,19 @@ pub(super) async fn plan(arguments: PlanArguments) -> anyhow::Result<Exit> {
     writeln!(out, "\ndeploy  {} as https://{}", plan.stack, plan.domain)?;
     writeln!(out, "  files    {}", deployment.compose_files.join(", "))?;
     for service in &deployment.services {
-        let after = if service.depends_on.is_empty() { String::new() } else { format!("  (after {})", service.depends_on.join(", ")) };
+        let after = if service.depends_on.is_empty() {
+            String::new()
+        } else {
+            format!("  (after {})", service.depends_on.join(", "))
+        };
         writeln!(out, "  service  {}  {}{after}", service.name, service.image)?;
     }
     for secret in &deployment.secrets {
-        let how = if secret.generate { format!("{} characters", secret.length) } else { "inserted by hand: a random one in tests".to_owned() };
+        let how = if secret.generate {
+            format!("{} characters", secret.length)
+        } else {
+            "inserted by hand: a random one in tests".to_owned()
+        };
         writeln!(out, "  secret   {}  {how}", secret.full_name)?;
     }
     for network in &deployment.networks_external {

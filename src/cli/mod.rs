@@ -118,7 +118,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
 
 /// `CC_CI_LOG=debug` shows what goes on behind the progress lines.
 fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CC_CI_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CC_CI_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }
 

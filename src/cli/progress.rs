@@ -19,15 +19,20 @@ pub(super) async fn show(mut records: UnboundedReceiver<Record>, everything: boo
     while let Some(record) = records.recv().await {
         match &record.source {
             Source::Gate => line(&bar, begun, "", &record.text),
-            Source::Step(_) | Source::Service { .. } if everything => line(&bar, begun, &format!("{} | ", record.source), &record.text),
-            Source::Step(_) | Source::Service { .. } => bar.set_message(format!("{} | {}", record.source, one_line(&plain(&record.text), 60))),
+            Source::Step(_) | Source::Service { .. } if everything => {
+                line(&bar, begun, &format!("{} | ", record.source), &record.text)
+            }
+            Source::Step(_) | Source::Service { .. } => {
+                bar.set_message(format!("{} | {}", record.source, one_line(&plain(&record.text), 60)))
+            }
         }
     }
     bar.finish_and_clear();
 }
 
 fn bar() -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target =
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(None, target);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {wide_msg}") {
         bar.set_style(style);

@@ -123,7 +123,11 @@ fn own_hash() -> anyhow::Result<String> {
     }
 }
 
-async fn begin(gate: Gate, arguments: &Arguments, sender: mpsc::UnboundedSender<crate::domain::log::Record>) -> anyhow::Result<Run> {
+async fn begin(
+    gate: Gate,
+    arguments: &Arguments,
+    sender: mpsc::UnboundedSender<crate::domain::log::Record>,
+) -> anyhow::Result<Run> {
     let (Some(recipe), Some(target)) = (&arguments.recipe, &arguments.target) else {
         anyhow::bail!("a recipe and a target are needed");
     };
@@ -136,7 +140,10 @@ async fn begin(gate: Gate, arguments: &Arguments, sender: mpsc::UnboundedSender<
 /// The first Ctrl-C (or SIGTERM) ends the run in good order, the second at once.
 #[expect(clippy::print_stderr, clippy::exit, reason = "the person at the terminal asked twice")]
 async fn interrupts(cancel: CancellationToken, run: RunId) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
     let mut next = async || {
         tokio::select! {
             _ = interrupt.recv() => {}

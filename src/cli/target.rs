@@ -52,7 +52,8 @@ pub(super) async fn sweep(arguments: SweepArguments) -> anyhow::Result<Exit> {
     let gate = state.gate_id(rand::random())?;
     let session = Session::open(&target).await?;
     let docker = connect(session.docker_socket()).await?;
-    let sweep = Sweep { docker: &docker, target: target.name.as_str(), state: &state, store: &store, gate: &gate, but: None };
+    let sweep =
+        Sweep { docker: &docker, target: target.name.as_str(), state: &state, store: &store, gate: &gate, but: None };
     let said = |line: &str| tracing::info!("{line}");
     let swept = sweep.sweep(said).await?;
     let mut out = std::io::stdout().lock();

@@ -42,7 +42,9 @@ pub fn meaning(host: &str, seen: &Seen, random: Option<&Seen>) -> Meaning {
         ));
     }
     match status {
-        502..=504 => Meaning::NotYet(format!("the proxy answers https://{host}/ with {status}: it has a router, but reaches no server at its port")),
+        502..=504 => Meaning::NotYet(format!(
+            "the proxy answers https://{host}/ with {status}: it has a router, but reaches no server at its port"
+        )),
         500.. => Meaning::Broken(format!("https://{host}/ answers {status}")),
         _ if NOT_YET.contains(&status) => Meaning::NotYet(format!("https://{host}/ answers {status}")),
         _ => Meaning::Answers,
@@ -74,10 +76,15 @@ pub fn page(html: &str, url: &Url) -> Page {
                 };
                 match tag.name.as_slice() {
                     b"title" if page.title.is_none() => title = Some(String::new()),
-                    b"link" if page.stylesheet.is_none() && attribute("rel").is_some_and(|rel| rel.eq_ignore_ascii_case("stylesheet")) => {
+                    b"link"
+                        if page.stylesheet.is_none()
+                            && attribute("rel").is_some_and(|rel| rel.eq_ignore_ascii_case("stylesheet")) =>
+                    {
                         page.stylesheet = attribute("href").and_then(|href| same_host(url, &href));
                     }
-                    b"script" if page.script.is_none() => page.script = attribute("src").and_then(|src| same_host(url, &src)),
+                    b"script" if page.script.is_none() => {
+                        page.script = attribute("src").and_then(|src| same_host(url, &src))
+                    }
                     _ => {}
                 }
             }
@@ -123,7 +130,9 @@ mod tests {
         assert_eq!(meaning("a", &seen(200, "hi"), Some(&random)), Meaning::Answers);
         assert_eq!(meaning("a", &seen(401, "login"), Some(&random)), Meaning::Answers);
         assert!(matches!(meaning("a", &random, Some(&random)), Meaning::NotYet(why) if why.contains("router rule")));
-        assert!(matches!(meaning("a", &seen(502, "Bad Gateway"), Some(&random)), Meaning::NotYet(why) if why.contains("port")));
+        assert!(
+            matches!(meaning("a", &seen(502, "Bad Gateway"), Some(&random)), Meaning::NotYet(why) if why.contains("port"))
+        );
         assert!(matches!(meaning("a", &seen(404, "app's own"), Some(&random)), Meaning::NotYet(_)));
         assert!(matches!(meaning("a", &seen(500, "oops"), Some(&random)), Meaning::Broken(_)));
     }

@@ -6,8 +6,25 @@
 
 /// Whole names that change the C library, Go's runtime, the docker CLI or git.
 const NAMES: [&str; 19] = [
-    "PATH", "HOME", "USER", "GOMAXPROCS", "GOMEMLIMIT", "SHELL", "IFS", "ENV", "BASH_ENV", "TMPDIR", "GCONV_PATH", "LOCPATH", "NLSPATH", "TZDIR", "HOSTALIASES", "RES_OPTIONS",
-    "LOCALDOMAIN", "GODEBUG", "GOTRACEBACK",
+    "PATH",
+    "HOME",
+    "USER",
+    "GOMAXPROCS",
+    "GOMEMLIMIT",
+    "SHELL",
+    "IFS",
+    "ENV",
+    "BASH_ENV",
+    "TMPDIR",
+    "GCONV_PATH",
+    "LOCPATH",
+    "NLSPATH",
+    "TZDIR",
+    "HOSTALIASES",
+    "RES_OPTIONS",
+    "LOCALDOMAIN",
+    "GODEBUG",
+    "GOTRACEBACK",
 ];
 /// Beginnings of such names.
 const BEGINNINGS: [&str; 10] =
@@ -30,7 +47,18 @@ mod tests {
 
     #[test]
     fn a_recipe_cannot_bring_code_beside_the_socket() {
-        for name in ["LD_PRELOAD", "DOCKER_CONFIG", "DOCKER_HOST", "PATH", "HOME", "https_proxy", "BASH_ENV", "GIT_SSH_COMMAND", "A=B", ""] {
+        for name in [
+            "LD_PRELOAD",
+            "DOCKER_CONFIG",
+            "DOCKER_HOST",
+            "PATH",
+            "HOME",
+            "https_proxy",
+            "BASH_ENV",
+            "GIT_SSH_COMMAND",
+            "A=B",
+            "",
+        ] {
             assert!(!may_be_given(name), "{name}");
         }
         for name in ["DOMAIN", "STACK_NAME", "TZ", "SECRET_DB_PASSWORD_VERSION", "LETS_ENCRYPT_ENV", "APP_HOME"] {

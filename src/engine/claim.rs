@@ -42,10 +42,14 @@ impl Claimant {
         for _ in 0..5 {
             let found = find(&self.docker).await?;
             let claim = found.as_ref().map(|config| read(config));
-            let decision = decide(claim.as_ref().map(Option::as_ref), &self.gate, &self.run, self.now(), |run| state.is_alive(run));
+            let decision = decide(claim.as_ref().map(Option::as_ref), &self.gate, &self.run, self.now(), |run| {
+                state.is_alive(run)
+            });
             let said = match decision {
                 Decision::Refuse(why) => {
-                    return Err(EngineError::Target(format!("{why}\nhint: wait for it, or use another target; a dead gate's claim ends by itself")));
+                    return Err(EngineError::Target(format!(
+                        "{why}\nhint: wait for it, or use another target; a dead gate's claim ends by itself"
+                    )));
                 }
                 Decision::Renew => return self.renew().await.map(|()| None).map_err(Into::into),
                 Decision::Take => None,
@@ -54,7 +58,12 @@ impl Claimant {
                     Some(why)
                 }
             };
-            let spec = ConfigSpec { name: Some(CLAIM.to_owned()), labels: Some(self.claim()), data: Some("Y2MtY2k=".to_owned()), ..Default::default() };
+            let spec = ConfigSpec {
+                name: Some(CLAIM.to_owned()),
+                labels: Some(self.claim()),
+                data: Some("Y2MtY2k=".to_owned()),
+                ..Default::default()
+            };
             match self.docker.create_config(spec).await.tried("claim the target") {
                 Ok(_) => return Ok(said),
                 Err(error) if error.status() == Some(409) => {}
@@ -69,7 +78,11 @@ impl Claimant {
         let Some(found) = find(&self.docker).await? else { return Ok(()) };
         let mut spec = found.spec.unwrap_or_default();
         spec.labels = Some(self.claim());
-        let version = found.version.and_then(|version| version.index).and_then(|index| i64::try_from(index).ok()).unwrap_or_default();
+        let version = found
+            .version
+            .and_then(|version| version.index)
+            .and_then(|index| i64::try_from(index).ok())
+            .unwrap_or_default();
         let id = found.id.unwrap_or_default();
         self.docker.update_config(&id, spec, UpdateConfigOptions { version }).await.tried("renew the claim")
     }
@@ -104,7 +117,8 @@ pub(super) async fn clear(docker: &Docker) -> Result<(), DockerError> {
 
 async fn find(docker: &Docker) -> Result<Option<Config>, DockerError> {
     let filters = HashMap::from([("name".to_owned(), vec![CLAIM.to_owned()])]);
-    let found = docker.list_configs(Some(ListConfigsOptions { filters: Some(filters) })).await.tried("look for a claim")?;
+    let found =
+        docker.list_configs(Some(ListConfigsOptions { filters: Some(filters) })).await.tried("look for a claim")?;
     Ok(found.into_iter().find(|config| config.spec.as_ref().and_then(|spec| spec.name.as_deref()) == Some(CLAIM)))
 }
 

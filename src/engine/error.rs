@@ -42,7 +42,9 @@ pub enum EngineError {
     Alive(RunId),
     #[error("run {0} has its verdict already\nhint: its results are in {1}")]
     Done(RunId, PathBuf),
-    #[error("run {run} was made by another version of cc-ci (runner protocol {theirs}, this one speaks {ours})\nhint: `cc-ci sweep` removes what it left; start it anew")]
+    #[error(
+        "run {run} was made by another version of cc-ci (runner protocol {theirs}, this one speaks {ours})\nhint: `cc-ci sweep` removes what it left; start it anew"
+    )]
     OtherProtocol { run: RunId, theirs: u32, ours: u32 },
     #[error("{0}")]
     Target(String),

@@ -67,7 +67,15 @@ impl Followers {
 /// made good by the reading at the end.
 async fn copy(docker: &Docker, log: &LogFile, id: &str, source: &Source, follow: bool) {
     let since = i32::try_from(log.position(source) / 1_000_000_000).unwrap_or(0);
-    let options = LogsOptions { follow, stdout: true, stderr: true, timestamps: true, since, tail: "all".to_owned(), ..Default::default() };
+    let options = LogsOptions {
+        follow,
+        stdout: true,
+        stderr: true,
+        timestamps: true,
+        since,
+        tail: "all".to_owned(),
+        ..Default::default()
+    };
     let mut stream = docker.logs(id, Some(options));
     // Standard output and standard error come interleaved; a line may come in pieces.
     let (mut out, mut err) = (Vec::new(), Vec::new());

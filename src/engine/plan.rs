@@ -44,7 +44,13 @@ impl Plan {
     ///
     /// # Errors
     /// When the target's domain is too long for an app below it.
-    pub fn new(run: RunId, source: &Source, target: &Target, keep_seconds: Option<u64>, limit_seconds: u64) -> Result<Self, EngineError> {
+    pub fn new(
+        run: RunId,
+        source: &Source,
+        target: &Target,
+        keep_seconds: Option<u64>,
+        limit_seconds: u64,
+    ) -> Result<Self, EngineError> {
         let domain = run.app_domain(&target.domain)?;
         Ok(Self {
             stack: StackName::of_domain(&domain)?,

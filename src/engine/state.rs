@@ -87,7 +87,12 @@ impl RunFolder {
     pub fn hold(&self, run: &RunId) -> Result<Lock, EngineError> {
         private_folder(&self.root)?;
         let path = self.root.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(EngineError::file(&path))?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(EngineError::file(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(EngineError::Alive(run.clone())),

@@ -117,8 +117,15 @@ impl Watch {
 }
 
 impl Watcher {
-    async fn watch(mut self, sender: watch::Sender<Seen>, wake: Arc<Notify>, stage: Arc<Mutex<Stage>>, stop: CancellationToken) -> Followers {
-        let mut observer = Observer::new(self.docker.clone(), self.stack.clone(), self.clock_offset, self.depends_on.clone());
+    async fn watch(
+        mut self,
+        sender: watch::Sender<Seen>,
+        wake: Arc<Notify>,
+        stage: Arc<Mutex<Stage>>,
+        stop: CancellationToken,
+    ) -> Followers {
+        let mut observer =
+            Observer::new(self.docker.clone(), self.stack.clone(), self.clock_offset, self.depends_on.clone());
         let mut followers = Followers::new(self.docker.clone(), Arc::clone(&self.log));
         let mut heard = Instant::now();
         loop {
@@ -134,7 +141,12 @@ impl Watcher {
                 Err(error) if heard.elapsed() > SILENCE => {
                     let at = jiff::Timestamp::now() + self.clock_offset;
                     let sentence = format!("the target has not answered for {} min: {error}", SILENCE.as_secs() / 60);
-                    sender.send_replace(Seen::Failed(vec![Finding::new(FindingKind::TargetUnreachable, now, at, sentence)]));
+                    sender.send_replace(Seen::Failed(vec![Finding::new(
+                        FindingKind::TargetUnreachable,
+                        now,
+                        at,
+                        sentence,
+                    )]));
                 }
                 Err(error) => tracing::debug!(%error, "the target does not answer"),
             }
@@ -146,7 +158,12 @@ impl Watcher {
         }
     }
 
-    async fn take_in(&mut self, snapshot: &Snapshot, stage: Stage, sender: &watch::Sender<Seen>) -> Result<(), EngineError> {
+    async fn take_in(
+        &mut self,
+        snapshot: &Snapshot,
+        stage: Stage,
+        sender: &watch::Sender<Seen>,
+    ) -> Result<(), EngineError> {
         if matches!(*sender.borrow(), Seen::Failed(_)) {
             return Ok(());
         }
@@ -180,7 +197,10 @@ impl Watcher {
             }
             Progress::Converged => {
                 self.converged = true;
-                self.memory.warnings(&self.wanted).iter().for_each(|warning| self.log.say(format!("warning: {warning}")));
+                self.memory
+                    .warnings(&self.wanted)
+                    .iter()
+                    .for_each(|warning| self.log.say(format!("warning: {warning}")));
                 Seen::Converged
             }
             Progress::Failed(findings) => Seen::Failed(findings),

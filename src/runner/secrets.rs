@@ -25,7 +25,10 @@ pub async fn make_secrets() -> anyhow::Result<()> {
         let value = fs::read(entry.path())?;
         let spec = SecretSpec {
             name: Some(name.clone()),
-            labels: Some(HashMap::from([(RUN_LABEL.to_owned(), orders.run.to_string()), (GATE_LABEL.to_owned(), orders.gate.to_string())])),
+            labels: Some(HashMap::from([
+                (RUN_LABEL.to_owned(), orders.run.to_string()),
+                (GATE_LABEL.to_owned(), orders.gate.to_string()),
+            ])),
             data: Some(base64::engine::general_purpose::STANDARD.encode(value)),
             ..Default::default()
         };

@@ -71,4 +71,3 @@ fn ours(facts: &Facts) -> BTreeMap<String, String> {
     ours.insert("STACK_NAME".to_owned(), facts.stack.to_string());
     ours
 }
-

@@ -2,15 +2,17 @@
 
 use jiff::Timestamp;
 
+use super::Run;
 use super::floor::FLOOR;
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
-use super::Run;
 use crate::adapters::store::StageState;
 use crate::domain::lint::RULES;
-use crate::domain::results::{By, Deploys, Driver, FloorFacts, LintLine, Results, RunFacts, StageOutcome, Target, Timing, conclude};
+use crate::domain::results::{
+    By, Deploys, Driver, FloorFacts, LintLine, Results, RunFacts, StageOutcome, Target, Timing, conclude,
+};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 use crate::engine::watch::CONVERGED;
@@ -19,7 +21,8 @@ impl Run {
     /// Gives the run its verdict and writes its files.
     pub(super) async fn conclude(&self) -> Result<Results, EngineError> {
         let results = conclude(self.facts().await?);
-        let json = serde_json::to_string_pretty(&results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+        let json =
+            serde_json::to_string_pretty(&results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let json = self.log.masked(&json);
         std::fs::write(self.folder.results(), &json).map_err(EngineError::file(self.folder.results()))?;
         self.log.say(format!("{}: {}", results.verdict.name(), results.sentence));
@@ -31,7 +34,8 @@ impl Run {
     fn write_report(&self, results: &Results) -> Result<(), EngineError> {
         let log = std::fs::read(self.folder.log()).map_err(EngineError::file(self.folder.log()))?;
         let (records, _) = crate::domain::log::read(&log);
-        let html = crate::report::html(results, &records).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+        let html =
+            crate::report::html(results, &records).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         std::fs::write(self.folder.report(), html).map_err(EngineError::file(self.folder.report()))
     }
 
@@ -50,7 +54,12 @@ impl Run {
         floor.nothing_left = store.fact(run, NOTHING_LEFT).await?;
         let lint: Option<Vec<LintLine>> = store.fact(run, LINT).await?;
         let mut head = self.plan.head.clone();
-        head.version = self.plan.deployment(&self.files, &self.target).ok().and_then(|deployment| deployment.version).map(|version| version.to_string());
+        head.version = self
+            .plan
+            .deployment(&self.files, &self.target)
+            .ok()
+            .and_then(|deployment| deployment.version)
+            .map(|version| version.to_string());
         let mut warnings: Vec<String> = store.fact(run, NOTES).await?.unwrap_or_default();
         warnings.extend(self.log.broken().map(|why| format!("the log is not complete: {why}")));
         Ok(RunFacts {
@@ -69,7 +78,11 @@ impl Run {
             deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
             driver: Driver { name: "stack".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-            target: Target { name: self.plan.target.clone(), engine: store.fact(run, ENGINE).await?, domain: Some(self.plan.domain.clone()) },
+            target: Target {
+                name: self.plan.target.clone(),
+                engine: store.fact(run, ENGINE).await?,
+                domain: Some(self.plan.domain.clone()),
+            },
             started: self.created,
             finished: Timestamp::now(),
             warnings,

@@ -29,7 +29,10 @@ impl Run {
         }
         let hosts: Vec<String> = deployment.hosts.iter().map(ToString::to_string).collect();
         if hosts.is_empty() {
-            let none = FloorFacts { http_not_applicable: Some("no router rule names a host".to_owned()), ..FloorFacts::default() };
+            let none = FloorFacts {
+                http_not_applicable: Some("no router rule names a host".to_owned()),
+                ..FloorFacts::default()
+            };
             self.log.say("no router rule names a host: nothing to ask over HTTPS");
             return self.store(FLOOR, &none).await;
         }
@@ -42,14 +45,25 @@ impl Run {
                     findings.extend(broken_assets(live, &fact));
                     http.push(fact);
                 }
-                Err(why) => findings.push(Finding::new(FindingKind::Unreachable, Stage::Install, live.now(), format!("runs, but is not reachable: {why}"))),
+                Err(why) => findings.push(Finding::new(
+                    FindingKind::Unreachable,
+                    Stage::Install,
+                    live.now(),
+                    format!("runs, but is not reachable: {why}"),
+                )),
             }
         }
         self.store(FLOOR, &FloorFacts { http, ..FloorFacts::default() }).await?;
         if findings.is_empty() { Ok(()) } else { Err(Stop::Failed(findings)) }
     }
 
-    async fn ask_until(&self, live: &Live, host: &str, hosts: &[String], deadline: Instant) -> Result<HttpFact, String> {
+    async fn ask_until(
+        &self,
+        live: &Live,
+        host: &str,
+        hosts: &[String],
+        deadline: Instant,
+    ) -> Result<HttpFact, String> {
         loop {
             let why = match self.ask(live, host, hosts).await {
                 Asked::Answers(fact) => {
@@ -70,13 +84,20 @@ impl Run {
     async fn ask(&self, live: &Live, host: &str, hosts: &[String]) -> Asked {
         let random = format!("https://{}.{}/", random_label(), self.target.domain);
         let random = live.web.get(&random).await.ok().map(|answer| Seen { status: answer.status, body: answer.body });
-        let Ok(mut url) = Url::parse(&format!("https://{host}/")) else { return Asked::Broken(format!("`{host}` is no host")) };
+        let Ok(mut url) = Url::parse(&format!("https://{host}/")) else {
+            return Asked::Broken(format!("`{host}` is no host"));
+        };
         for _ in 0..=REDIRECTS {
             let answer = match live.web.get(url.as_str()).await {
                 Ok(answer) => answer,
                 Err(why) => return Asked::NotYet(format!("{url} gives no answer: {why}")),
             };
-            if let Some(next) = answer.location.as_deref().filter(|_| (300..400).contains(&answer.status)).and_then(|to| redirect_within(&url, to, hosts)) {
+            if let Some(next) = answer
+                .location
+                .as_deref()
+                .filter(|_| (300..400).contains(&answer.status))
+                .and_then(|to| redirect_within(&url, to, hosts))
+            {
                 url = next;
                 continue;
             }
@@ -94,7 +115,15 @@ impl Run {
         Asked::Broken(format!("https://{host}/ redirects more than {REDIRECTS} times"))
     }
 
-    async fn fact(&self, live: &Live, host: &str, url: &Url, seen: &Seen, differs_from_random: bool, is_page: bool) -> HttpFact {
+    async fn fact(
+        &self,
+        live: &Live,
+        host: &str,
+        url: &Url,
+        seen: &Seen,
+        differs_from_random: bool,
+        is_page: bool,
+    ) -> HttpFact {
         let page = if is_page { page(&String::from_utf8_lossy(&seen.body), url) } else { Default::default() };
         let mut assets = Vec::new();
         for url in [page.stylesheet, page.script].into_iter().flatten() {
@@ -115,8 +144,14 @@ fn broken_assets(live: &Live, fact: &HttpFact) -> Vec<Finding> {
     let broken = fact.assets.iter().filter(|asset| asset.status == 0 || !asset.holds());
     broken
         .map(|asset| {
-            let answers = if asset.status == 0 { "gives no answer".to_owned() } else { format!("answers {}", asset.status) };
-            Finding::new(FindingKind::Unreachable, Stage::Install, live.now(), format!("the page of {} refers to {}, which {answers}", fact.host, asset.url))
+            let answers =
+                if asset.status == 0 { "gives no answer".to_owned() } else { format!("answers {}", asset.status) };
+            Finding::new(
+                FindingKind::Unreachable,
+                Stage::Install,
+                live.now(),
+                format!("the page of {} refers to {}, which {answers}", fact.host, asset.url),
+            )
         })
         .collect()
 }

@@ -28,7 +28,8 @@ pub(super) const NOTES: &str = "notes";
 const DEPLOY_LIMIT_SECONDS: u64 = 300;
 const SECRETS_LIMIT_SECONDS: u64 = 120;
 /// The whole environment of a step, before the recipe's own variables.
-const STEP_ENV: [(&str, &str); 3] = [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/nonexistent"), ("LC_ALL", "C.UTF-8")];
+const STEP_ENV: [(&str, &str); 3] =
+    [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/nonexistent"), ("LC_ALL", "C.UTF-8")];
 
 impl Run {
     /// Deploys head onto nothing and waits until it runs and answers.
@@ -73,7 +74,12 @@ impl Run {
         self.log.say(format!("docker stack deploy {} ({})", self.plan.stack, self.plan.domain));
         let ended = self.phase("deploy call", By::Docker, self.step(live, Stage::Install, &step)).await?;
         if !ended.end.succeeded() {
-            return Err(Stop::Failed(vec![deploy_call::refused(&ended.output, &ended.end.how.to_string(), Stage::Install, live.now())]));
+            return Err(Stop::Failed(vec![deploy_call::refused(
+                &ended.output,
+                &ended.end.how.to_string(),
+                Stage::Install,
+                live.now(),
+            )]));
         }
         let snapshot = self.observer(live, deployment).look().await?;
         let ours = |name: &str| deployment.services.iter().any(|service| service.name == name);
@@ -171,7 +177,8 @@ impl Run {
             let wanted = self.stored::<Wanted>(WANTED).await?;
             let ms = wanted.as_ref().map_or(0, |wanted| live.now().duration_since(wanted.deployed_at).as_millis());
             let services = wanted.map_or(0, |wanted| wanted.services.len());
-            let converged = Converged { services: u32::try_from(services).unwrap_or(u32::MAX), ms: u64::try_from(ms).unwrap_or(0) };
+            let converged =
+                Converged { services: u32::try_from(services).unwrap_or(u32::MAX), ms: u64::try_from(ms).unwrap_or(0) };
             self.store(CONVERGED, &converged).await?;
             self.log.say(format!("converged: {services} services after {:.1} s", converged.ms as f64 / 1000.0));
         }
@@ -213,14 +220,22 @@ fn generate(secret: &SecretPlan) -> String {
 }
 
 fn deploy_step(deployment: &Deployment, stack: &str) -> Result<Step, Stop> {
-    let mut argv: Vec<String> = ["docker", "stack", "deploy", "--detach=true", "--resolve-image=always"].map(str::to_owned).to_vec();
+    let mut argv: Vec<String> =
+        ["docker", "stack", "deploy", "--detach=true", "--resolve-image=always"].map(str::to_owned).to_vec();
     for file in &deployment.compose_files {
         argv.extend(["--compose-file".to_owned(), file.clone()]);
     }
     argv.push(stack.to_owned());
     let mut env = deployment.env.clone();
     env.extend(step_env());
-    Ok(Step { name: step_name("deploy")?, argv, env, folder: RECIPE.to_owned(), limit_seconds: DEPLOY_LIMIT_SECONDS, stops_others: false })
+    Ok(Step {
+        name: step_name("deploy")?,
+        argv,
+        env,
+        folder: RECIPE.to_owned(),
+        limit_seconds: DEPLOY_LIMIT_SECONDS,
+        stops_others: false,
+    })
 }
 
 pub(super) fn step_env() -> BTreeMap<String, String> {

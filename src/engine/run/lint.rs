@@ -20,7 +20,8 @@ impl Run {
     async fn judge_files(&self, live: &mut Live) -> Result<(), Stop> {
         let lines: Vec<LintLine> = lint(&self.files).into_iter().map(line).collect();
         self.gate.store.put_fact(&self.plan.run, LINT, &lines).await.map_err(EngineError::from)?;
-        let (errors, hints): (Vec<&LintLine>, Vec<&LintLine>) = lines.iter().partition(|line| line.severity == LineSeverity::Error);
+        let (errors, hints): (Vec<&LintLine>, Vec<&LintLine>) =
+            lines.iter().partition(|line| line.severity == LineSeverity::Error);
         self.log.say(format!("lint: {} rules, {} errors, {} hints", RULES.len(), errors.len(), hints.len()));
         if !errors.is_empty() {
             return Err(Stop::Failed(errors.into_iter().map(|line| self.lint_error(live, line)).collect()));
@@ -40,7 +41,8 @@ impl Run {
 
     fn lint_error(&self, live: &Live, line: &LintLine) -> Finding {
         let place = line.line.map_or_else(|| line.file.clone(), |number| format!("{}:{number}", line.file));
-        let mut finding = Finding::new(FindingKind::LintError, Stage::Lint, live.now(), format!("{place}: {}", line.text));
+        let mut finding =
+            Finding::new(FindingKind::LintError, Stage::Lint, live.now(), format!("{place}: {}", line.text));
         finding.advice = sentence(&line.advice);
         finding.with("rule", line.rule.clone())
     }

@@ -88,7 +88,13 @@ impl Run {
     ///
     /// # Errors
     /// When the state folder or the database cannot be used.
-    pub async fn begin(gate: Gate, plan: Plan, source: &Source, target: Target, listener: Option<Listener>) -> Result<Self, EngineError> {
+    pub async fn begin(
+        gate: Gate,
+        plan: Plan,
+        source: &Source,
+        target: Target,
+        listener: Option<Listener>,
+    ) -> Result<Self, EngineError> {
         let folder = gate.state.run(&plan.run);
         let lock = folder.hold(&plan.run)?;
         save_files(&source.files, &folder.recipe())?;
@@ -106,14 +112,29 @@ impl Run {
         gate.store.add_run(row).await?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
         log.say(format!("run {}: {} {} on {}", plan.run, plan.recipe, plan.head.label(), plan.target));
-        Ok(Self { files: source.files.clone(), plan, target, gate, folder, log, created, cancel: CancellationToken::new(), _lock: lock })
+        Ok(Self {
+            files: source.files.clone(),
+            plan,
+            target,
+            gate,
+            folder,
+            log,
+            created,
+            cancel: CancellationToken::new(),
+            _lock: lock,
+        })
     }
 
     /// Takes up a run whose process was killed.
     ///
     /// # Errors
     /// When there is no such run, it has its verdict, another process holds it, or another version made it.
-    pub async fn resume(gate: Gate, plan: Plan, target: Target, listener: Option<Listener>) -> Result<Self, EngineError> {
+    pub async fn resume(
+        gate: Gate,
+        plan: Plan,
+        target: Target,
+        listener: Option<Listener>,
+    ) -> Result<Self, EngineError> {
         let row = gate.store.run(&plan.run).await?.ok_or_else(|| EngineError::NoSuchRun(plan.run.clone()))?;
         let folder = gate.state.run(&plan.run);
         if row.results.is_some() {
@@ -190,12 +211,18 @@ impl Run {
     }
 
     /// Runs a stage unless it has ended in an earlier process. `None`: it did not end well, now or then.
-    async fn stage<T: Ended>(&self, stage: Stage, work: impl Future<Output = Result<T, Stop>>) -> Result<Option<T>, EngineError> {
+    async fn stage<T: Ended>(
+        &self,
+        stage: Stage,
+        work: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<Option<T>, EngineError> {
         let store = &self.gate.store;
         let known = store.stages(&self.plan.run).await?.into_iter().find(|row| row.stage == stage);
         match known.map(|row| row.state) {
             Some(StageState::Done) if T::ENDED.is_some() => return Ok(T::ENDED),
-            Some(StageState::Failed | StageState::Skipped | StageState::Interrupted) if stage != Stage::Prepare => return Ok(None),
+            Some(StageState::Failed | StageState::Skipped | StageState::Interrupted) if stage != Stage::Prepare => {
+                return Ok(None);
+            }
             _ => {}
         }
         store.begin_stage(&self.plan.run, stage, Timestamp::now()).await?;
@@ -224,7 +251,11 @@ impl Run {
     }
 
     /// The stage's work within the total limit; `None`: cancelled. Teardown and keep end in their own time.
-    async fn bounded<T>(&self, stage: Stage, work: impl Future<Output = Result<T, Stop>>) -> Result<Option<Result<T, Vec<Finding>>>, EngineError> {
+    async fn bounded<T>(
+        &self,
+        stage: Stage,
+        work: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<Option<Result<T, Vec<Finding>>>, EngineError> {
         let own_time = matches!(stage, Stage::Teardown | Stage::Keep);
         let limit = async {
             if own_time {
@@ -258,7 +289,12 @@ impl Run {
 
     fn total_limit(&self, stage: Stage) -> Finding {
         let minutes = self.plan.limit_seconds / 60;
-        Finding::new(FindingKind::Deadline, stage, Timestamp::now(), format!("the run's total limit of {minutes} min has passed"))
+        Finding::new(
+            FindingKind::Deadline,
+            stage,
+            Timestamp::now(),
+            format!("the run's total limit of {minutes} min has passed"),
+        )
     }
 
     /// An error of the engine as a finding: whatever it is, it is not the recipe's fault.
@@ -295,13 +331,20 @@ impl Run {
     }
 
     /// A part of a stage whose time is told apart.
-    async fn phase<T, E: From<EngineError>>(&self, name: &str, by: By, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    async fn phase<T, E: From<EngineError>>(
+        &self,
+        name: &str,
+        by: By,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let by = match by {
             By::CcCi => "cc-ci",
             By::Docker => "docker",
             By::App => "app",
         };
-        let stored = |result: Result<(), crate::adapters::store::StoreError>| result.map_err(|error| E::from(EngineError::from(error)));
+        let stored = |result: Result<(), crate::adapters::store::StoreError>| {
+            result.map_err(|error| E::from(EngineError::from(error)))
+        };
         stored(self.gate.store.begin_phase(&self.plan.run, name, by, Timestamp::now()).await)?;
         let result = work.await;
         stored(self.gate.store.end_phase(&self.plan.run, name, Timestamp::now()).await)?;

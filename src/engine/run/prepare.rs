@@ -66,7 +66,11 @@ impl Run {
 
     async fn reach(&self) -> Result<Live, Stop> {
         if self.target.role != Role::Gate {
-            return Err(EngineError::Target(format!("target {} has the role `dev`: it is leased, not judged on\nhint: use a target with `role = \"gate\"`", self.target.name)).into());
+            return Err(EngineError::Target(format!(
+                "target {} has the role `dev`: it is leased, not judged on\nhint: use a target with `role = \"gate\"`",
+                self.target.name
+            ))
+            .into());
         }
         let session = Session::open(&self.target).await?;
         let docker = match connect(session.docker_socket()).await {
@@ -75,23 +79,48 @@ impl Run {
         };
         let engine = engine(&docker, Timestamp::now).await?;
         if !engine.manager {
-            return Err(EngineError::Target("the target's engine is no swarm manager\nhint: run `docker swarm init` there".to_owned()).into());
+            return Err(EngineError::Target(
+                "the target's engine is no swarm manager\nhint: run `docker swarm init` there".to_owned(),
+            )
+            .into());
         }
         self.log.say(format!("engine {} answers on {}", engine.version, self.target.name));
         self.gate.store.put_fact(&self.plan.run, ENGINE, &engine.version).await.map_err(EngineError::from)?;
-        let claimant = Claimant { docker: docker.clone(), gate: self.gate.id.clone(), run: self.plan.run.clone(), clock_offset: engine.clock_offset };
+        let claimant = Claimant {
+            docker: docker.clone(),
+            gate: self.gate.id.clone(),
+            run: self.plan.run.clone(),
+            clock_offset: engine.clock_offset,
+        };
         if let Some(said) = claimant.take(&self.gate.state).await? {
             self.log.say(said);
         }
         let renewing = AbortOnDropHandle::new(tokio::spawn(claimant.clone().keep_renewing()));
         let web = Web::new(&self.target, session.web_socket())?;
-        Ok(Live { docker, engine, claimant, web, runner: None, deployment: None, watch: None, _renewing: renewing, _session: session })
+        Ok(Live {
+            docker,
+            engine,
+            claimant,
+            web,
+            runner: None,
+            deployment: None,
+            watch: None,
+            _renewing: renewing,
+            _session: session,
+        })
     }
 
     async fn prepare(&self, live: &Live) -> Result<String, Stop> {
         let store = &self.gate.store;
         if store.fact::<Inventory>(&self.plan.run, BEFORE).await.map_err(EngineError::from)?.is_none() {
-            let sweep = Sweep { docker: &live.docker, target: self.target.name.as_str(), state: &self.gate.state, store, gate: &self.gate.id, but: Some(&self.plan.run) };
+            let sweep = Sweep {
+                docker: &live.docker,
+                target: self.target.name.as_str(),
+                state: &self.gate.state,
+                store,
+                gate: &self.gate.id,
+                but: Some(&self.plan.run),
+            };
             for line in sweep.sweep(|line| self.log.say(line)).await? {
                 self.log.say(line);
             }
@@ -114,7 +143,10 @@ impl Run {
     }
 
     fn runner_files(&self) -> runner::Files {
-        let content = |bytes: &[u8], executable| runner::Content { bytes: bytes.to_vec(), mode: if executable { 0o755 } else { 0o644 } };
+        let content = |bytes: &[u8], executable| runner::Content {
+            bytes: bytes.to_vec(),
+            mode: if executable { 0o755 } else { 0o644 },
+        };
         self.files.iter().map(|(path, file)| (path.to_owned(), content(&file.bytes, file.executable))).collect()
     }
 }

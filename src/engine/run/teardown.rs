@@ -50,7 +50,9 @@ impl Run {
         };
         match self.step(live, Stage::Teardown, &step).await {
             Ok(ended) if ended.end.succeeded() => return Ok(()),
-            Ok(ended) => self.log.say(format!("the runner could not remove the app ({}); the gate does it", ended.end.how)),
+            Ok(ended) => {
+                self.log.say(format!("the runner could not remove the app ({}); the gate does it", ended.end.how))
+            }
             Err(_) => self.log.say("the runner does not answer; the gate removes the app"),
         }
         undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)).await?;
@@ -74,7 +76,9 @@ impl Run {
             said.push(format!("gone since before the run: {}", named(&missing)));
         }
         let finding = Finding::new(FindingKind::Leftovers, Stage::Teardown, live.now(), said.join("; "));
-        Err(Stop::Failed(vec![finding.with("inventory before", before.to_string()).with("inventory after", after.to_string())]))
+        Err(Stop::Failed(vec![
+            finding.with("inventory before", before.to_string()).with("inventory after", after.to_string()),
+        ]))
     }
 }
 
