@@ -69,6 +69,12 @@ impl Run {
     async fn deploy(&self, live: &Live, deployment: &Deployment) -> Result<Wanted, Stop> {
         self.store(NOTES, &deployment.notes).await?;
         self.phase("secrets", By::CcCi, self.secrets(live, deployment)).await?;
+        if let Some(id) = &live.runner {
+            let (name, text) = &deployment.own_file;
+            let content = runner::Content { bytes: text.clone().into_bytes(), mode: 0o644 };
+            let path = format!("{}/{name}", RECIPE.trim_start_matches('/'));
+            runner::upload(&live.docker, id, &runner::Files::from([(path, content)])).await?;
+        }
         let step = deploy_step(deployment, self.plan.stack.as_str())?;
         self.store(FRESH_DEPLOYS, &1_u32).await?;
         self.log.say(format!("docker stack deploy {} ({})", self.plan.stack, self.plan.domain));
