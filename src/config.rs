@@ -140,7 +140,6 @@ pub fn state_folder(given: Option<PathBuf>, env: impl Fn(&str) -> Option<String>
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -189,7 +189,6 @@ impl<'a> StepLines<'a> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -206,7 +205,7 @@ mod tests {
         let mut lines = StepLines::resume(&log, "deploy");
         lines.take(&output[..6]); // killed in the middle of `two`
         drop(log);
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"t\":").unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"t\":").unwrap();
 
         let log = LogFile::open(&path, None).unwrap();
         let mut lines = StepLines::resume(&log, "deploy");

@@ -171,6 +171,7 @@ impl Session {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn local(error: io::Error) -> SessionError {
     SessionError::Local(error.to_string())
 }
@@ -283,12 +284,14 @@ impl Link {
             FarEnd::Engine => handle.channel_open_direct_streamlocal(ENGINE_SOCKET).await,
             FarEnd::Web => handle.channel_open_direct_tcpip("127.0.0.1", 443, "127.0.0.1", 0).await,
         };
-        opened.map_err(|error| match error {
-            russh::Error::ChannelOpenFailure(why) => match far_end {
+        opened.map_err(|error| {
+            let russh::Error::ChannelOpenFailure(why) = error else {
+                return SessionError::Unreachable { address: self.address.clone(), why: error.to_string() };
+            };
+            match far_end {
                 FarEnd::Engine => SessionError::NoEngineForward { why: spoken(why) },
                 FarEnd::Web => SessionError::NoWebForward { why: spoken(why) },
-            },
-            other => SessionError::Unreachable { address: self.address.clone(), why: other.to_string() },
+            }
         })
     }
 

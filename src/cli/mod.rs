@@ -11,7 +11,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::state_folder;
+use crate::adapters::git::SourceError;
+use crate::config::{ConfigError, state_folder};
+use crate::domain::deployment::PlanError;
+use crate::engine::EngineError;
 
 /// Exit codes: 0 green, 1 red, 2 usage, 3 not judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,9 +126,13 @@ fn start_logging() {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }
 
+/// Says what went wrong. What the caller can put right in the command or its files is wrong usage; the rest was not judged.
 #[expect(clippy::print_stderr, reason = "errors go to the person at the terminal")]
 fn complain(error: &anyhow::Error) -> Exit {
-    let text = format!("{error:#}");
-    eprintln!("error: {text}");
-    Exit::Usage
+    eprintln!("error: {error:#}");
+    let own = error.downcast_ref::<ConfigError>().is_some()
+        || error.downcast_ref::<SourceError>().is_some()
+        || error.downcast_ref::<PlanError>().is_some()
+        || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
+    if own { Exit::Usage } else { Exit::NotJudged }
 }

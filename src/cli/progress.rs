@@ -20,10 +20,10 @@ pub(super) async fn show(mut records: UnboundedReceiver<Record>, everything: boo
         match &record.source {
             Source::Gate => line(&bar, begun, "", &record.text),
             Source::Step(_) | Source::Service { .. } if everything => {
-                line(&bar, begun, &format!("{} | ", record.source), &record.text)
+                line(&bar, begun, &format!("{} | ", record.source), &record.text);
             }
             Source::Step(_) | Source::Service { .. } => {
-                bar.set_message(format!("{} | {}", record.source, one_line(&plain(&record.text), 60)))
+                bar.set_message(format!("{} | {}", record.source, one_line(&plain(&record.text), 60)));
             }
         }
     }

@@ -83,7 +83,7 @@ pub fn page(html: &str, url: &Url) -> Page {
                         page.stylesheet = attribute("href").and_then(|href| same_host(url, &href));
                     }
                     b"script" if page.script.is_none() => {
-                        page.script = attribute("src").and_then(|src| same_host(url, &src))
+                        page.script = attribute("src").and_then(|src| same_host(url, &src));
                     }
                     _ => {}
                 }

@@ -41,7 +41,7 @@ impl Claimant {
         // Two gates may ask at once; the engine lets one of them make the config, and the other looks again.
         for _ in 0..5 {
             let found = find(&self.docker).await?;
-            let claim = found.as_ref().map(|config| read(config));
+            let claim = found.as_ref().map(read);
             let decision = decide(claim.as_ref().map(Option::as_ref), &self.gate, &self.run, self.now(), |run| {
                 state.is_alive(run)
             });

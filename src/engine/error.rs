@@ -59,12 +59,27 @@ impl EngineError {
         move |source| Self::File { path, source }
     }
 
+    /// Whether whoever asked can put it right in the command or its files.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Source(_)
+                | Self::Plan(_)
+                | Self::Name(_)
+                | Self::NoSuchRun(_)
+                | Self::Alive(_)
+                | Self::Done(..)
+                | Self::OtherProtocol { .. }
+        )
+    }
+
     /// Whether the target did not answer at all, so that asking again may help.
     pub(super) const fn is_silence(&self) -> bool {
-        match self {
-            Self::Docker(error) | Self::Runner(RunnerError::Docker(error)) => error.is_silence(),
-            Self::Runner(RunnerError::Lost { .. }) => true,
-            _ => false,
+        if let Self::Docker(error) | Self::Runner(RunnerError::Docker(error)) = self {
+            error.is_silence()
+        } else {
+            matches!(self, Self::Runner(RunnerError::Lost { .. }))
         }
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Watcher {
     pub memory: Memory,
     pub converged: bool,
     pub rules: Rules,
+    /// What the app was last said to wait for, numbers left out.
+    pub waits: String,
 }
 
 /// A watcher at work.
@@ -167,6 +169,7 @@ impl Watcher {
         if matches!(*sender.borrow(), Seen::Failed(_)) {
             return Ok(());
         }
+        self.learn_healthchecks(snapshot);
         let before = self.memory.clone();
         let memory = std::mem::take(&mut self.memory);
         let seen = if self.converged {
@@ -187,12 +190,28 @@ impl Watcher {
         Ok(())
     }
 
+    /// A healthcheck that only the image has shows with the first container.
+    fn learn_healthchecks(&mut self, snapshot: &Snapshot) {
+        for wanted in self.wanted.services.iter_mut().filter(|wanted| wanted.healthcheck.is_none()) {
+            let seen = snapshot.services.iter().find(|service| service.id == wanted.id);
+            wanted.healthcheck = seen.and_then(|service| service.healthcheck);
+        }
+    }
+
+    /// Says what the app waits for, each time that it is something else; seconds that count up are not.
+    fn say_waits(&mut self, waits: impl Iterator<Item = String>) {
+        let waits: Vec<String> = waits.collect();
+        let shape: String = waits.join("; ").chars().filter(|c| !c.is_ascii_digit()).collect();
+        if shape != self.waits {
+            self.waits = shape;
+            self.log.say(format!("waiting: {}", waits.join("; ")));
+        }
+    }
+
     fn progress(&mut self, progress: Progress) -> Seen {
         match progress {
-            Progress::Starting { warning, .. } => {
-                if let Some(warning) = warning {
-                    tracing::debug!(warning, "no progress");
-                }
+            Progress::Starting { waiting_for, warning } => {
+                self.say_waits(waiting_for.into_iter().chain(warning));
                 Seen::Starting
             }
             Progress::Converged => {

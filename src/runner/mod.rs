@@ -46,12 +46,12 @@ fn write_whole(path: &Path, content: &impl Serialize) -> anyhow::Result<()> {
 /// When the engine does not answer or something stays.
 pub async fn undeploy_stack(stack: &StackName) -> anyhow::Result<()> {
     let docker = connect(Path::new(ENGINE)).await?;
-    undeploy::undeploy(&docker, stack, say).await?;
+    undeploy::undeploy(&docker, stack, |line| say(&line)).await?;
     Ok(())
 }
 
 /// A line for the gate, which follows this program's output.
 #[expect(clippy::print_stdout, reason = "the gate follows this output")]
-fn say(line: String) {
+fn say(line: &str) {
     println!("{line}");
 }

@@ -33,8 +33,8 @@ pub async fn make_secrets() -> anyhow::Result<()> {
             ..Default::default()
         };
         match docker.create_secret(spec).await.tried(format!("make secret {name}")) {
-            Ok(_) => say(format!("made secret {name}")),
-            Err(error) if error.status() == Some(409) => say(format!("secret {name} is there")),
+            Ok(_) => say(&format!("made secret {name}")),
+            Err(error) if error.status() == Some(409) => say(&format!("secret {name} is there")),
             Err(error) => return Err(error.into()),
         }
     }

@@ -51,9 +51,10 @@ impl DockerError {
     /// The engine's own words, without our own in front.
     #[must_use]
     pub fn message(&self) -> String {
-        match &self.source {
-            bollard::errors::Error::DockerResponseServerError { message, .. } => message.clone(),
-            other => other.to_string(),
+        if let bollard::errors::Error::DockerResponseServerError { message, .. } = &self.source {
+            message.clone()
+        } else {
+            self.source.to_string()
         }
     }
 }

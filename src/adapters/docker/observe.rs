@@ -70,10 +70,10 @@ impl Observer {
         let tasks: Vec<Task> = tasks.into_iter().filter_map(task).collect();
         let mut containers = BTreeMap::new();
         for task in &tasks {
-            if let Some(id) = &task.container {
-                if let Some(container) = self.container(id, &task.service_id).await? {
-                    containers.insert(id.clone(), container);
-                }
+            if let Some(id) = &task.container
+                && let Some(container) = self.container(id, &task.service_id).await?
+            {
+                containers.insert(id.clone(), container);
             }
         }
         let services = services.into_iter().map(|service| self.service(service)).collect();

@@ -11,9 +11,9 @@ use crate::adapters::docker::runner;
 use crate::domain::convergence::{Memory, Rules, Wanted, image_question};
 use crate::domain::deploy_call;
 use crate::domain::deployment::{Deployment, SecretPlan};
-use crate::domain::finding::{Class, Finding, FindingKind};
+use crate::domain::finding::{Evidence, Finding, FindingKind};
 use crate::domain::protocol::{RECIPE, SECRETS, Step, StepName};
-use crate::domain::results::{By, Converged, Image};
+use crate::domain::results::{By, Converged, Image, count, duration};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 use crate::engine::watch::{CONVERGED, MEMORY, WANTED, Watch, Watcher};
@@ -67,7 +67,10 @@ impl Run {
     }
 
     async fn deploy(&self, live: &Live, deployment: &Deployment) -> Result<Wanted, Stop> {
-        self.store(NOTES, &deployment.notes).await?;
+        let by_hand = deployment.secrets.iter().filter(|secret| !secret.generate);
+        let by_hand = by_hand
+            .map(|secret| format!("secret {}: operators insert it by hand; here it has a random value", secret.name));
+        self.store(NOTES, &deployment.notes.iter().cloned().chain(by_hand).collect::<Vec<_>>()).await?;
         self.phase("secrets", By::CcCi, self.secrets(live, deployment)).await?;
         if let Some(id) = &live.runner {
             let (name, text) = &deployment.own_file;
@@ -159,6 +162,7 @@ impl Run {
             memory: self.stored::<Memory>(MEMORY).await?.unwrap_or_default(),
             converged: self.stored::<Converged>(CONVERGED).await?.is_some(),
             rules: Rules::default(),
+            waits: String::new(),
             wanted,
         };
         Ok(Watch::begin(watcher, Stage::Install))
@@ -186,7 +190,11 @@ impl Run {
             let converged =
                 Converged { services: u32::try_from(services).unwrap_or(u32::MAX), ms: u64::try_from(ms).unwrap_or(0) };
             self.store(CONVERGED, &converged).await?;
-            self.log.say(format!("converged: {services} services after {:.1} s", converged.ms as f64 / 1000.0));
+            self.log.say(format!(
+                "converged: {} after {}",
+                count(services, "service", "services"),
+                duration(converged.ms)
+            ));
         }
         Ok(())
     }
@@ -206,15 +214,12 @@ async fn ask_registry(live: &Live, finding: &mut Finding) {
     } else if says(&["unauthorized", "denied", "authentication required"]) {
         reclassify(finding, FindingKind::ImageDenied, &format!("{image} is an unknown or private image"));
     }
-    finding.evidence.push(crate::domain::finding::Evidence::new("the registry's answer", told));
+    finding.evidence.push(Evidence::new("the registry's answer", told));
 }
 
 fn reclassify(finding: &mut Finding, kind: FindingKind, sentence: &str) {
     finding.kind = kind;
-    finding.class = match kind {
-        FindingKind::ImageDenied => Class::Recipe,
-        other => other.class(),
-    };
+    finding.class = kind.class();
     finding.advice = kind.advice().to_owned();
     finding.sentence = sentence.to_owned();
 }

@@ -4,7 +4,7 @@ use super::prepare::Live;
 use super::{Run, Stop};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::lint::{RULES, Severity, lint};
-use crate::domain::results::{By, LintLine, Severity as LineSeverity};
+use crate::domain::results::{By, LintLine, Severity as LineSeverity, count};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
@@ -22,7 +22,8 @@ impl Run {
         self.gate.store.put_fact(&self.plan.run, LINT, &lines).await.map_err(EngineError::from)?;
         let (errors, hints): (Vec<&LintLine>, Vec<&LintLine>) =
             lines.iter().partition(|line| line.severity == LineSeverity::Error);
-        self.log.say(format!("lint: {} rules, {} errors, {} hints", RULES.len(), errors.len(), hints.len()));
+        let (wrong, said) = (count(errors.len(), "error", "errors"), count(hints.len(), "hint", "hints"));
+        self.log.say(format!("lint: {} rules, {wrong}, {said}", RULES.len()));
         if !errors.is_empty() {
             return Err(Stop::Failed(errors.into_iter().map(|line| self.lint_error(live, line)).collect()));
         }

@@ -11,7 +11,7 @@ use crate::adapters::session::Session;
 use crate::domain::deployment::Deployment;
 use crate::domain::inventory::Inventory;
 use crate::domain::protocol::{Orders, PROTOCOL};
-use crate::domain::results::By;
+use crate::domain::results::{By, count};
 use crate::domain::target::Role;
 use crate::engine::EngineError;
 use crate::engine::claim::Claimant;
@@ -48,8 +48,7 @@ impl Run {
     /// Reaches and claims the target, then prepares it. What is done already is found done.
     pub(super) async fn attach(&self) -> Result<Live, Stop> {
         let mut live = self.phase("connect", By::CcCi, self.reach()).await?;
-        let prepared = self.phase("prepare", By::Docker, self.prepare(&live)).await;
-        match prepared {
+        match self.prepare(&live).await {
             Ok(runner) => {
                 live.runner = Some(runner);
                 Ok(live)
@@ -85,7 +84,7 @@ impl Run {
             .into());
         }
         self.log.say(format!("engine {} answers on {}", engine.version, self.target.name));
-        self.gate.store.put_fact(&self.plan.run, ENGINE, &engine.version).await.map_err(EngineError::from)?;
+        self.store(ENGINE, &engine.version).await?;
         let claimant = Claimant {
             docker: docker.clone(),
             gate: self.gate.id.clone(),
@@ -111,24 +110,33 @@ impl Run {
     }
 
     async fn prepare(&self, live: &Live) -> Result<String, Stop> {
-        let store = &self.gate.store;
-        if store.fact::<Inventory>(&self.plan.run, BEFORE).await.map_err(EngineError::from)?.is_none() {
-            let sweep = Sweep {
-                docker: &live.docker,
-                target: self.target.name.as_str(),
-                state: &self.gate.state,
-                store,
-                gate: &self.gate.id,
-                but: Some(&self.plan.run),
-            };
-            for line in sweep.sweep(|line| self.log.say(line)).await? {
-                self.log.say(line);
-            }
-            let before = inventory::inventory(&live.docker).await?;
-            self.log.say(format!("the target holds {} objects before this run", before.0.len()));
-            store.put_fact(&self.plan.run, BEFORE, &before).await.map_err(EngineError::from)?;
+        if self.stored::<Inventory>(BEFORE).await?.is_none() {
+            self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
         }
-        let image = runner::image(&live.docker, &self.gate.binary, &self.gate.image, |line| self.log.say(line)).await?;
+        let image = runner::image(&live.docker, &self.gate.binary, &self.gate.image, |line| self.log.say(line));
+        let image = self.phase("runner image", By::Docker, async { Ok::<_, Stop>(image.await?) }).await?;
+        self.phase("runner start", By::Docker, self.start_runner(live, &image)).await
+    }
+
+    /// Dead runs of this gate go; what is there then must be there at the end.
+    async fn take_stock(&self, live: &Live) -> Result<(), Stop> {
+        let sweep = Sweep {
+            docker: &live.docker,
+            target: self.target.name.as_str(),
+            state: &self.gate.state,
+            store: &self.gate.store,
+            gate: &self.gate.id,
+            but: Some(&self.plan.run),
+        };
+        for line in sweep.sweep(|line| self.log.say(line)).await? {
+            self.log.say(line);
+        }
+        let before = inventory::inventory(&live.docker).await?;
+        self.log.say(format!("the target holds {} before this run", count(before.0.len(), "object", "objects")));
+        self.store(BEFORE, &before).await
+    }
+
+    async fn start_runner(&self, live: &Live, image: &str) -> Result<String, Stop> {
         let orders = Orders {
             protocol: PROTOCOL,
             run: self.plan.run.clone(),
@@ -136,7 +144,7 @@ impl Run {
             stack: self.plan.stack.clone(),
             stop_at: live.now() + self.time_left(),
         };
-        let (id, new) = runner::ensure(&live.docker, &image, &orders, &self.runner_files()).await?;
+        let (id, new) = runner::ensure(&live.docker, image, &orders, &self.runner_files()).await?;
         let how = if new { "started" } else { "found again" };
         self.log.say(format!("runner container {} {how}", &id[..12.min(id.len())]));
         Ok(id)

@@ -51,7 +51,7 @@ impl Run {
         match self.step(live, Stage::Teardown, &step).await {
             Ok(ended) if ended.end.succeeded() => return Ok(()),
             Ok(ended) => {
-                self.log.say(format!("the runner could not remove the app ({}); the gate does it", ended.end.how))
+                self.log.say(format!("the runner could not remove the app ({}); the gate does it", ended.end.how));
             }
             Err(_) => self.log.say("the runner does not answer; the gate removes the app"),
         }
