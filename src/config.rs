@@ -55,7 +55,7 @@ struct Section {
     ca_path: Option<PathBuf>,
     #[serde(default = "gate")]
     role: Role,
-    #[serde(default = "default_env")]
+    #[serde(default)]
     env: BTreeMap<String, String>,
 }
 
@@ -81,7 +81,9 @@ impl Section {
             },
             _ => return Err(format!("[{name}] needs either `address` (SSH) or `socket` (an engine on this machine)")),
         };
-        Ok(Target { name, endpoint, domain: self.domain, ca_path: self.ca_path, role: self.role, env: self.env })
+        let mut env = default_env();
+        env.extend(self.env);
+        Ok(Target { name, endpoint, domain: self.domain, ca_path: self.ca_path, role: self.role, env })
     }
 }
 
@@ -158,6 +160,8 @@ mod tests {
         assert!(matches!(target.endpoint, Endpoint::Ssh { address, .. } if address == "127.0.0.1:22"));
         assert_eq!(target.env["LETS_ENCRYPT_ENV"], "");
         assert_eq!(target.role, Role::Gate);
+        let own = read("lab", &format!("{LAB}[lab.env]\nTZ = \"UTC\"\n")).unwrap();
+        assert_eq!((own.env["LETS_ENCRYPT_ENV"].as_str(), own.env["TZ"].as_str()), ("", "UTC"));
     }
 
     #[test]

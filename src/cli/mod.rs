@@ -129,10 +129,38 @@ fn start_logging() {
 /// Says what went wrong. What the caller can put right in the command or its files is wrong usage; the rest was not judged.
 #[expect(clippy::print_stderr, reason = "errors go to the person at the terminal")]
 fn complain(error: &anyhow::Error) -> Exit {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", whole(error));
     let own = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
     if own { Exit::Usage } else { Exit::NotJudged }
+}
+
+/// The error and its causes; a cause that the error quotes already is not said twice.
+fn whole(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.as_str() {
+        "" => cause,
+        told if told.contains(&cause) => text,
+        _ => format!("{text}: {cause}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        assert_eq!(whole(&anyhow!("disk full").context("cannot write x")), "cannot write x: disk full");
+        assert_eq!(whole(&anyhow!("disk full").context("cannot write x: disk full")), "cannot write x: disk full");
+    }
 }

@@ -26,6 +26,7 @@ mod blocked;
 mod crash;
 mod current;
 mod failures;
+mod marks;
 mod memory;
 mod quiet;
 mod sentences;

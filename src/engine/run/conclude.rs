@@ -9,13 +9,14 @@ use super::lint::LINT;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
 use crate::adapters::store::StageState;
+use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
-    By, Deploys, Driver, FloorFacts, LintLine, Results, RunFacts, StageOutcome, Target, Timing, conclude,
+    By, Deploys, Driver, FloorFacts, LintLine, Mark, Results, RunFacts, StageOutcome, Target, Timing, conclude,
 };
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
-use crate::engine::watch::CONVERGED;
+use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 
 impl Run {
     /// Gives the run its verdict and writes its files.
@@ -74,7 +75,7 @@ impl Run {
             lint: lint.unwrap_or_default(),
             cancelled: self.was_cancelled().await?,
             timings: self.timings().await?,
-            marks: Vec::new(),
+            marks: self.marks().await?,
             deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
             driver: Driver { name: "stack".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -87,6 +88,13 @@ impl Run {
             finished: Timestamp::now(),
             warnings,
         })
+    }
+
+    async fn marks(&self) -> Result<Vec<Mark>, EngineError> {
+        let memory: Option<Memory> = self.gate.store.fact(&self.plan.run, MEMORY).await?;
+        let wanted: Option<Wanted> = self.gate.store.fact(&self.plan.run, WANTED).await?;
+        let marks = memory.zip(wanted).map(|(memory, wanted)| memory.marks(&wanted)).unwrap_or_default();
+        Ok(marks.into_iter().map(|(at, what)| Mark { at, what }).collect())
     }
 
     async fn timings(&self) -> Result<Vec<Timing>, EngineError> {

@@ -186,19 +186,35 @@ impl Run {
     /// # Errors
     /// Only what keeps the verdict from being stored; everything else is in the results.
     pub async fn drive(&self) -> Result<Results, EngineError> {
-        if let Some(mut live) = self.stage(Stage::Prepare, self.attach()).await? {
+        if let Some(mut live) = self.reached().await? {
             self.work(&mut live).await?;
             self.stage(Stage::Teardown, self.teardown(live)).await?;
         }
         self.conclude().await
     }
 
-    /// Everything between prepare and teardown.
+    /// Reaches and claims the target. Not cut off by a cancellation: a claim that was taken must be known, to be released.
+    async fn reached(&self) -> Result<Option<Live>, EngineError> {
+        self.gate.store.begin_stage(&self.plan.run, Stage::Prepare, Timestamp::now()).await?;
+        let findings = match self.phase("connect", By::CcCi, self.reach()).await {
+            Ok(live) => return Ok(Some(live)),
+            Err(Stop::Failed(findings)) => findings,
+            Err(Stop::Engine(EngineError::Store(error))) => return Err(error.into()),
+            Err(Stop::Engine(error)) => vec![self.not_the_recipes(Stage::Prepare, &error)],
+        };
+        self.failed(Stage::Prepare, &findings).await?;
+        Ok(None)
+    }
+
+    /// Everything between the claim and teardown.
     async fn work(&self, live: &mut Live) -> Result<(), EngineError> {
-        if self.stage(Stage::Lint, self.lint(live)).await?.is_none() {
+        if !self.stage(Stage::Prepare, self.prepare(live)).await? {
+            return Ok(());
+        }
+        if !self.stage(Stage::Lint, self.lint(live)).await? {
             return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
         }
-        let installed = self.stage(Stage::Install, self.install(live)).await?.is_some();
+        let installed = self.stage(Stage::Install, self.install(live)).await?;
         if let Some(seconds) = self.plan.keep_seconds {
             let up = live.watch.is_some() || installed;
             if up && !self.was_cancelled().await? {
@@ -210,52 +226,53 @@ impl Run {
         Ok(())
     }
 
-    /// Runs a stage unless it has ended in an earlier process. `None`: it did not end well, now or then.
-    async fn stage<T: Ended>(
-        &self,
-        stage: Stage,
-        work: impl Future<Output = Result<T, Stop>>,
-    ) -> Result<Option<T>, EngineError> {
+    /// Runs a stage unless it has ended in an earlier process; prepare is gone through in each, since what it opens lives
+    /// only there. Returns whether it ended well, now or then.
+    async fn stage(&self, stage: Stage, work: impl Future<Output = Result<(), Stop>>) -> Result<bool, EngineError> {
         let store = &self.gate.store;
-        let known = store.stages(&self.plan.run).await?.into_iter().find(|row| row.stage == stage);
-        match known.map(|row| row.state) {
-            Some(StageState::Done) if T::ENDED.is_some() => return Ok(T::ENDED),
-            Some(StageState::Failed | StageState::Skipped | StageState::Interrupted) if stage != Stage::Prepare => {
-                return Ok(None);
-            }
-            _ => {}
+        let known = store.stages(&self.plan.run).await?.into_iter().find(|row| row.stage == stage).map(|row| row.state);
+        match known {
+            None | Some(StageState::Running) => {}
+            Some(_) if stage == Stage::Prepare => {}
+            Some(StageState::Done) => return Ok(true),
+            Some(StageState::Failed | StageState::Skipped | StageState::Interrupted) => return Ok(false),
         }
         store.begin_stage(&self.plan.run, stage, Timestamp::now()).await?;
-        let ended = self.bounded(stage, work).await?;
-        let now = Timestamp::now();
-        match ended {
-            Some(Ok(value)) => {
-                store.end_stage(&self.plan.run, stage, StageState::Done, None, now).await?;
-                Ok(Some(value))
+        match self.bounded(stage, work).await? {
+            Some(Ok(())) => {
+                store.end_stage(&self.plan.run, stage, StageState::Done, None, Timestamp::now()).await?;
+                Ok(true)
             }
             Some(Err(findings)) => {
-                for finding in &findings {
-                    self.log.say(format!("{}: {} ({})", finding.kind.name(), finding.sentence, stage.name()));
-                    store.add_finding(&self.plan.run, &self.masked(finding)).await?;
-                }
-                store.end_stage(&self.plan.run, stage, StageState::Failed, None, now).await?;
-                Ok(None)
+                self.failed(stage, &findings).await?;
+                Ok(false)
             }
             None => {
                 self.log.say(format!("cancelled during {}", stage.name()));
-                store.end_stage(&self.plan.run, stage, StageState::Interrupted, Some("cancelled"), now).await?;
+                store
+                    .end_stage(&self.plan.run, stage, StageState::Interrupted, Some("cancelled"), Timestamp::now())
+                    .await?;
                 store.cancel(&self.plan.run, "cancelled by the person who started it").await?;
-                Ok(None)
+                Ok(false)
             }
         }
     }
 
+    async fn failed(&self, stage: Stage, findings: &[Finding]) -> Result<(), EngineError> {
+        for finding in findings {
+            self.log.say(format!("{}: {} ({})", finding.kind.name(), finding.sentence, stage.name()));
+            self.gate.store.add_finding(&self.plan.run, &self.masked(finding)).await?;
+        }
+        self.gate.store.end_stage(&self.plan.run, stage, StageState::Failed, None, Timestamp::now()).await?;
+        Ok(())
+    }
+
     /// The stage's work within the total limit; `None`: cancelled. Teardown and keep end in their own time.
-    async fn bounded<T>(
+    async fn bounded(
         &self,
         stage: Stage,
-        work: impl Future<Output = Result<T, Stop>>,
-    ) -> Result<Option<Result<T, Vec<Finding>>>, EngineError> {
+        work: impl Future<Output = Result<(), Stop>>,
+    ) -> Result<Option<Result<(), Vec<Finding>>>, EngineError> {
         let own_time = matches!(stage, Stage::Teardown | Stage::Keep);
         let limit = async {
             if own_time {
@@ -274,7 +291,7 @@ impl Run {
             () = cancelled => Ok(None),
             () = limit => Ok(Some(Err(vec![self.total_limit(stage)]))),
             ended = work => match ended {
-                Ok(value) => Ok(Some(Ok(value))),
+                Ok(()) => Ok(Some(Ok(()))),
                 Err(Stop::Failed(findings)) => Ok(Some(Err(findings))),
                 Err(Stop::Engine(EngineError::Store(error))) => Err(error.into()),
                 Err(Stop::Engine(error)) => Ok(Some(Err(vec![self.not_the_recipes(stage, &error)]))),
@@ -350,17 +367,4 @@ impl Run {
         stored(self.gate.store.end_phase(&self.plan.run, name, Timestamp::now()).await)?;
         result
     }
-}
-
-/// What a stage leaves for the next one; a stage whose value lives only in the process is gone through again.
-trait Ended: Sized {
-    const ENDED: Option<Self>;
-}
-
-impl Ended for () {
-    const ENDED: Option<Self> = Some(());
-}
-
-impl Ended for Live {
-    const ENDED: Option<Self> = None;
 }

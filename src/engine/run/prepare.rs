@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Run, Stop};
+use crate::adapters::docker::runner::RunnerError;
 use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
 use crate::adapters::probe::Web;
 use crate::adapters::session::Session;
@@ -12,6 +13,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::inventory::Inventory;
 use crate::domain::protocol::{Orders, PROTOCOL};
 use crate::domain::results::{By, count};
+use crate::domain::stage::Stage;
 use crate::domain::target::Role;
 use crate::engine::EngineError;
 use crate::engine::claim::Claimant;
@@ -45,25 +47,8 @@ impl Live {
 }
 
 impl Run {
-    /// Reaches and claims the target, then prepares it. What is done already is found done.
-    pub(super) async fn attach(&self) -> Result<Live, Stop> {
-        let mut live = self.phase("connect", By::CcCi, self.reach()).await?;
-        match self.prepare(&live).await {
-            Ok(runner) => {
-                live.runner = Some(runner);
-                Ok(live)
-            }
-            Err(stop) => {
-                // Nothing of the app is there yet; the claim is all that must go.
-                if let Err(error) = live.claimant.release().await {
-                    self.log.say(format!("the claim could not be released: {error}"));
-                }
-                Err(stop)
-            }
-        }
-    }
-
-    async fn reach(&self) -> Result<Live, Stop> {
+    /// Reaches the target and claims it.
+    pub(super) async fn reach(&self) -> Result<Live, Stop> {
         if self.target.role != Role::Gate {
             return Err(EngineError::Target(format!(
                 "target {} has the role `dev`: it is leased, not judged on\nhint: use a target with `role = \"gate\"`",
@@ -109,13 +94,15 @@ impl Run {
         })
     }
 
-    async fn prepare(&self, live: &Live) -> Result<String, Stop> {
+    /// Prepares the target. What is done already is found done.
+    pub(super) async fn prepare(&self, live: &mut Live) -> Result<(), Stop> {
         if self.stored::<Inventory>(BEFORE).await?.is_none() {
             self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
         }
         let image = runner::image(&live.docker, &self.gate.binary, &self.gate.image, |line| self.log.say(line));
         let image = self.phase("runner image", By::Docker, async { Ok::<_, Stop>(image.await?) }).await?;
-        self.phase("runner start", By::Docker, self.start_runner(live, &image)).await
+        live.runner = Some(self.phase("runner start", By::Docker, self.start_runner(live, &image)).await?);
+        Ok(())
     }
 
     /// Dead runs of this gate go; what is there then must be there at the end.
@@ -144,7 +131,11 @@ impl Run {
             stack: self.plan.stack.clone(),
             stop_at: live.now() + self.time_left(),
         };
-        let (id, new) = runner::ensure(&live.docker, image, &orders, &self.runner_files()).await?;
+        let ensured = runner::ensure(&live.docker, image, &orders, &self.runner_files()).await;
+        if matches!(ensured, Err(RunnerError::Ended(_))) {
+            self.check_runner(live, Stage::Prepare).await?;
+        }
+        let (id, new) = ensured?;
         let how = if new { "started" } else { "found again" };
         self.log.say(format!("runner container {} {how}", &id[..12.min(id.len())]));
         Ok(id)

@@ -46,7 +46,7 @@ impl Run {
                     return Ok(Ended { end, output: String::from_utf8_lossy(&kept).into_owned() });
                 }
                 Err(error) => {
-                    self.check_runner(live, stage, id).await?;
+                    self.check_runner(live, stage).await?;
                     if lines.offset() > offset {
                         heard = Instant::now();
                     }
@@ -62,13 +62,13 @@ impl Run {
     }
 
     /// A runner that has ended will not answer: say why it ended.
-    async fn check_runner(&self, live: &Live, stage: Stage, id: &str) -> Result<(), Stop> {
+    pub(super) async fn check_runner(&self, live: &Live, stage: Stage) -> Result<(), Stop> {
         // No answer says nothing about the runner.
         let Ok(found) = runner::find(&live.docker, &self.plan.run).await else { return Ok(()) };
         match found {
             Some(found) if found.running => Ok(()),
             Some(found) => {
-                let limit = runner::download(&live.docker, id, LIMIT).await;
+                let limit = runner::download(&live.docker, &found.id, LIMIT).await;
                 if matches!(limit, Ok(Some(_))) {
                     let mut finding = self.total_limit(stage);
                     finding.sentence.push_str("; the runner has removed the app");

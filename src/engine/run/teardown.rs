@@ -29,6 +29,10 @@ impl Run {
             })
             .await?;
         }
+        if live.runner.is_none() {
+            // Cancelled while it was made: it may be there all the same.
+            live.runner = runner::find(&live.docker, &self.plan.run).await?.map(|found| found.id);
+        }
         self.phase("undeploy", By::Docker, self.undeploy(&live)).await?;
         if let Some(id) = &live.runner {
             runner::remove(&live.docker, id).await?;
@@ -48,19 +52,22 @@ impl Run {
             limit_seconds: UNDEPLOY_LIMIT_SECONDS,
             stops_others: true,
         };
-        match self.step(live, Stage::Teardown, &step).await {
-            Ok(ended) if ended.end.succeeded() => return Ok(()),
-            Ok(ended) => {
+        let by_runner = if live.runner.is_some() { Some(self.step(live, Stage::Teardown, &step).await) } else { None };
+        match by_runner {
+            None => {}
+            Some(Ok(ended)) if ended.end.succeeded() => return Ok(()),
+            Some(Ok(ended)) => {
                 self.log.say(format!("the runner could not remove the app ({}); the gate does it", ended.end.how));
             }
-            Err(_) => self.log.say("the runner does not answer; the gate removes the app"),
+            Some(Err(_)) => self.log.say("the runner does not answer; the gate removes the app"),
         }
         undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)).await?;
         Ok(())
     }
 
     async fn compare(&self, live: &Live) -> Result<(), Stop> {
-        let before: Inventory = self.stored(BEFORE).await?.unwrap_or_default();
+        // Without an inventory nothing was deployed either.
+        let Some(before) = self.stored::<Inventory>(BEFORE).await? else { return Ok(()) };
         let after = inventory::inventory(&live.docker).await?;
         let (left, missing) = (after.since(&before), before.since(&after));
         self.store(NOTHING_LEFT, &(left.is_empty() && missing.is_empty())).await?;
