@@ -27,17 +27,32 @@ enum Command {
 #[derive(Subcommand)]
 enum LabCommand {
     /// Bring everything up; what is there already is kept
-    Up(Consent),
+    Up {
+        /// A further test host of this name, beside `lab` and `second`; may be repeated
+        #[arg(long = "target", value_name = "NAME")]
+        targets: Vec<lab::Target>,
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Remove the test hosts, the registry and the network
     Down {
+        /// Remove only this test host; may be repeated
+        #[arg(long = "target", value_name = "NAME", conflicts_with = "images")]
+        targets: Vec<lab::Target>,
         /// Remove the images too, and stop the engine that `lab up` started
         #[arg(long)]
         images: bool,
     },
     /// Say what is up; exit code 1 when something is not
     Status,
-    /// Make the test host `gate` anew, images kept, and deploy the proxy again
-    Reset(Consent),
+    /// Make test hosts anew, images kept, and deploy their proxies again
+    Reset {
+        /// This test host; may be repeated [default: all]
+        #[arg(long = "target", value_name = "NAME")]
+        targets: Vec<lab::Target>,
+        #[command(flatten)]
+        consent: Consent,
+    },
 }
 
 #[derive(Args)]
@@ -45,6 +60,12 @@ struct Consent {
     /// Install missing Debian packages without asking
     #[arg(long)]
     yes: bool,
+}
+
+impl Consent {
+    fn options(&self, targets: &[lab::Target]) -> lab::Options {
+        lab::Options { yes: self.yes, targets: targets.to_vec() }
+    }
 }
 
 fn main() -> ExitCode {
@@ -65,9 +86,9 @@ fn run(command: Command) -> Result<ExitCode> {
 
 fn run_lab(command: &LabCommand) -> Result<ExitCode> {
     match command {
-        LabCommand::Up(consent) => lab::up(&lab::Options { yes: consent.yes }).map(|lab| println!("{lab}"))?,
-        LabCommand::Reset(consent) => lab::reset(&lab::Options { yes: consent.yes }).map(|lab| println!("{lab}"))?,
-        LabCommand::Down { images } => lab::down(*images)?,
+        LabCommand::Up { targets, consent } => println!("{}", lab::up(&consent.options(targets))?),
+        LabCommand::Reset { targets, consent } => println!("{}", lab::reset(&consent.options(targets))?),
+        LabCommand::Down { targets, images } => lab::down(targets, *images)?,
         LabCommand::Status => {
             let status = lab::status()?;
             print!("{status}");

@@ -4,9 +4,12 @@
 //! ```text
 //! engine
 //! ├── cc-ci-lab-registry       registry.lab:5000 for targets, 127.0.0.1:5000 for pushes
-//! └── cc-ci-lab-target-gate    sshd, inner engine, one-node swarm
-//!     └── traefik_ci_lab_test  host ports 80 and 443
+//! ├── cc-ci-lab-target-gate    sshd, inner engine, one-node swarm: target `lab`
+//! │   └── traefik_ci_lab_test  host ports 80 and 443
+//! └── cc-ci-lab-target-second  the same again: target `second`
 //! ```
+//!
+//! A target belongs to one run at a time, so that the second host lets two tests run at once.
 
 mod base;
 mod certificates;
@@ -40,9 +43,6 @@ use images::{GO, REGISTRY, SERVICES, TARGET, WEB};
 
 /// The domain of the lab's apps.
 pub(crate) const DOMAIN: &str = "ci.lab.test";
-/// The target's name and role.
-pub(crate) const GATE: &str = "gate";
-
 const NETWORK: &str = "cc-ci-lab";
 
 /// How `up` may act.
@@ -50,6 +50,8 @@ const NETWORK: &str = "cc-ci-lab";
 pub(crate) struct Options {
     /// Install missing packages without asking.
     pub(crate) yes: bool,
+    /// `up`: targets beside the standard ones and those that are there; `reset`: the ones to make anew, all if none is named.
+    pub(crate) targets: Vec<Target>,
 }
 
 /// A lab that is up.
@@ -57,18 +59,18 @@ pub(crate) struct Options {
 pub(crate) struct Lab {
     /// Its folders.
     pub(crate) places: Places,
-    /// The test Swarm host.
-    pub(crate) target: Target,
-    /// How a client reaches it.
-    pub(crate) access: Access,
-    /// The list of targets that names it in section `lab`.
+    /// The test Swarm hosts, and how a client reaches them.
+    pub(crate) targets: Vec<(Target, Access)>,
+    /// The list that names them, a section each.
     pub(crate) targets_file: PathBuf,
 }
 
 impl fmt::Display for Lab {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "target    {}, container {}", self.access.address, self.target.container())?;
-        writeln!(f, "listed    as {} in {}", targets_file::SECTION, self.targets_file.display())?;
+        for (target, access) in &self.targets {
+            writeln!(f, "target    {:8} {}, container {}", target.section(), access.address, target.container())?;
+        }
+        writeln!(f, "listed    in {}", self.targets_file.display())?;
         write!(f, "state     {}", self.places.lab.display())
     }
 }
@@ -84,7 +86,7 @@ pub(crate) fn up(options: &Options) -> Result<Lab> {
         timed("certificates", || certificates::ensure(&places))?;
         base::ensure(&places)?;
         let runner = scope.spawn(|| runner::ensure(&places, &joined(binary)?));
-        let lab = swarm(&places);
+        let lab = swarm(&places, &options.targets);
         // Both are awaited, so that the lab is complete even where the crate does not compile.
         let runner = joined(runner);
         let lab = lab?;
@@ -96,30 +98,33 @@ pub(crate) fn up(options: &Options) -> Result<Lab> {
     Ok(lab)
 }
 
-/// Makes the target anew. Images, registry and key stay.
+/// Makes targets anew. Images, registry and keys stay.
 pub(crate) fn reset(options: &Options) -> Result<Lab> {
     let places = Places::find()?;
     let _lock = lock(&places)?;
     timed("engine", || engine::ensure(&places, options.yes, base::bootstrap_needed(&places)))?;
     timed("certificates", || certificates::ensure(&places))?;
     base::ensure(&places)?;
-    timed("target removed", || Target::named(GATE).remove())?;
-    swarm(&places)
+    let targets = if options.targets.is_empty() { Target::wanted(&[])? } else { options.targets.clone() };
+    targets.iter().try_for_each(removed)?;
+    swarm(&places, &options.targets)
 }
 
 /// Removes targets, registry and network; with `images` the images too, and the engine that `up` started. Downloads, compiled
-/// programs and keys stay in the lab's state folder: they make the next start quick.
-pub(crate) fn down(images: bool) -> Result<()> {
+/// programs and keys stay in the lab's state folder: they make the next start quick. Named targets: these alone.
+pub(crate) fn down(targets: &[Target], images: bool) -> Result<()> {
     let places = Places::find()?;
     let _lock = lock(&places)?;
-    targets_file::remove(&places)?;
     if engine::version().is_none() {
         say("no engine answers: nothing to remove");
-        return Ok(());
+        return targets_file::remove(&places, &Target::STANDARD.map(Target::named));
     }
-    for target in Target::all()? {
-        timed(&format!("target {} removed", target.name), || target.remove())?;
+    if !targets.is_empty() {
+        targets_file::remove(&places, targets)?;
+        return targets.iter().try_for_each(removed);
     }
+    targets_file::remove(&places, &Target::wanted(&[])?)?;
+    Target::all()?.iter().try_for_each(removed)?;
     timed("registry and network removed", || {
         registry::remove()?;
         succeeds(&mut docker(["network", "rm", NETWORK]));
@@ -140,10 +145,14 @@ pub(crate) fn status() -> Result<Status> {
     Status::read()
 }
 
-/// Images, registry, target and proxy. The slow ones do not wait for each other, and `targets.toml` is written as soon as the
-/// target answers: only the proxy needs Traefik.
-fn swarm(places: &Places) -> Result<Lab> {
-    let target = Target::named(GATE);
+fn removed(target: &Target) -> Result<()> {
+    timed(&format!("target {} removed", target.section()), || target.remove())
+}
+
+/// Images, registry, targets and proxies. The slow ones do not wait for each other, and `targets.toml` is written as soon as the
+/// targets answer: only the proxies need Traefik.
+fn swarm(places: &Places, named: &[Target]) -> Result<Lab> {
+    let targets = Target::wanted(named)?;
     thread::scope(|scope| {
         let services = scope.spawn(|| SERVICES.iter().try_for_each(|image| image.ensure(places)));
         GO.ensure(places)?;
@@ -152,14 +161,30 @@ fn swarm(places: &Places) -> Result<Lab> {
             image.ensure(places)?;
         }
         timed("registry", registry::ensure)?;
-        let access = timed("target gate, swarm ready", || target.ensure(places))?;
-        targets_file::write(places, &target, &access)?;
+        let accesses = on_each(&targets, |target| {
+            timed(&format!("target {}, swarm ready", target.section()), || target.ensure(places))
+        })?;
+        let targets: Vec<_> = targets.iter().cloned().zip(accesses).collect();
+        targets_file::write(places, &targets)?;
         joined(services)?;
         timed("push service images", || WEB.iter().chain(&SERVICES).try_for_each(|image| registry::push(image.tag)))?;
         joined(proxy_image)?;
         timed(&format!("push {}", traefik::IMAGE), || registry::push(traefik::IMAGE))?;
-        timed("proxy, converged and answering", || proxy::ensure(places, &target))?;
-        Ok(Lab { places: places.clone(), target, access, targets_file: places.targets_file() })
+        on_each(&targets, |(target, _)| {
+            let label = format!("proxy of {}, converged and answering", target.section());
+            timed(&label, || proxy::ensure(places, target))
+        })?;
+        Ok(Lab { places: places.clone(), targets, targets_file: places.targets_file() })
+    })
+}
+
+/// The step for each of them at once; all are awaited, the first error counts.
+fn on_each<T: Sync, R: Send>(items: &[T], step: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    thread::scope(|scope| {
+        let step = &step;
+        let started: Vec<_> = items.iter().map(|item| scope.spawn(move || step(item))).collect();
+        let ended: Vec<_> = started.into_iter().map(joined).collect();
+        ended.into_iter().collect()
     })
 }
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::images::{GO, REGISTRY, SERVICES, TARGET, WEB, id};
 use super::places::Places;
 use super::target::Target;
-use super::{GATE, base, engine, proxy, registry, runner, traefik};
+use super::{base, engine, proxy, registry, runner, traefik};
 
 /// One line per part.
 pub(crate) struct Status {
@@ -15,7 +15,7 @@ pub(crate) struct Status {
 }
 
 struct Part {
-    name: &'static str,
+    name: String,
     up: bool,
     detail: String,
 }
@@ -24,16 +24,17 @@ impl Status {
     /// Looks at every part; what stands on a missing part is missing too.
     pub(crate) fn read() -> Result<Self> {
         let places = Places::find()?;
-        let target = Target::named(GATE);
         let engine = engine::version();
         let mut parts = vec![part("engine", engine.is_some(), engine.unwrap_or_else(|| "none answers".to_owned()))];
         if parts[0].up {
             let missing = missing_images();
             parts.push(part("images", missing.is_empty(), listed("missing", &missing)));
             parts.push(part("registry", registry::answers(), String::new()));
-            let ready = target.ready();
-            parts.push(part("target", ready, GATE.to_owned()));
-            parts.push(part("proxy", ready && proxy::answers(&target), "404 for an unknown host".to_owned()));
+            for target in Target::wanted(&[])? {
+                let (ready, name) = (target.ready(), target.section());
+                parts.push(part("target", ready, name.to_owned()));
+                parts.push(part("proxy", ready && proxy::answers(&target), format!("of {name}")));
+            }
         }
         let hash = runner::saved_hash(&places);
         let detail = hash
@@ -62,8 +63,8 @@ impl fmt::Display for Status {
     }
 }
 
-fn part(name: &'static str, up: bool, detail: String) -> Part {
-    Part { name, up, detail }
+fn part(name: &str, up: bool, detail: String) -> Part {
+    Part { name: name.to_owned(), up, detail }
 }
 
 fn listed(what: &str, names: &[&str]) -> String {

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -40,11 +41,31 @@ const CAPABILITIES: [&str; 20] = [
 
 const CONTAINER_PREFIX: &str = "cc-ci-lab-target-";
 
+/// The section of `gate`: the target that people use has the name that the documentation tells them.
+const GATE_SECTION: &str = "lab";
+
 /// A test host by its short name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// The short name, which is also its role.
-    pub(crate) name: String,
+    /// The short name: of the container, and of the host in the lab's network.
+    name: String,
+}
+
+impl FromStr for Target {
+    type Err = anyhow::Error;
+
+    /// Reads the name that `--target` takes.
+    fn from_str(section: &str) -> Result<Self> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if section.is_empty() || section.len() > 20 || section.starts_with('-') || !section.chars().all(allowed) {
+            bail!("`{section}` is no name of a target; hint: up to 20 small letters, digits and hyphens");
+        }
+        match section {
+            GATE_SECTION => Ok(Self::named(Self::GATE)),
+            Self::GATE => bail!("this test host is called `{GATE_SECTION}`"),
+            other => Ok(Self::named(other)),
+        }
+    }
 }
 
 /// What a client needs to reach a target.
@@ -59,6 +80,11 @@ pub(crate) struct Access {
 }
 
 impl Target {
+    /// The test host that people use.
+    pub(crate) const GATE: &str = "gate";
+    /// The test hosts that every lab has: two, so that two tests can run at once.
+    pub(crate) const STANDARD: [&str; 2] = [Self::GATE, "second"];
+
     /// The target with this name; it need not be up.
     pub(crate) fn named(name: &str) -> Self {
         Self { name: name.to_owned() }
@@ -69,6 +95,22 @@ impl Target {
         let filter = format!("name=^{CONTAINER_PREFIX}");
         let names = output(&mut docker(["ps", "--all", "--filter", &filter, "--format", "{{.Names}}"]))?;
         Ok(names.lines().filter_map(|name| name.strip_prefix(CONTAINER_PREFIX)).map(Self::named).collect())
+    }
+
+    /// The standard targets, those that are there, and those named, each once.
+    pub(crate) fn wanted(named: &[Self]) -> Result<Vec<Self>> {
+        let mut wanted: Vec<Self> = Self::STANDARD.map(Self::named).to_vec();
+        for target in Self::all()?.iter().chain(named) {
+            if !wanted.contains(target) {
+                wanted.push(target.clone());
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The target's section in `targets.toml`, which is what `--target` takes.
+    pub(crate) fn section(&self) -> &str {
+        if self.name == Self::GATE { GATE_SECTION } else { &self.name }
     }
 
     /// The container's name on this machine's engine.
@@ -147,7 +189,7 @@ impl Target {
         until(Duration::from_secs(60), || self.ready() || !self.running());
         if !self.ready() {
             let said = output(&mut docker(["logs", "--tail", "5", &self.container()])).unwrap_or_default();
-            bail!("target {} is not ready: {said}; hint: docker logs {}", self.name, self.container());
+            bail!("target {} is not ready: {said}; hint: docker logs {}", self.section(), self.container());
         }
         Ok(())
     }
@@ -159,7 +201,8 @@ impl Target {
 
     fn access(&self, key_path: PathBuf) -> Result<Access> {
         let ports = output(&mut docker(["port", &self.container(), "22/tcp"]))?;
-        let address = ports.lines().next().ok_or_else(|| anyhow!("target {} publishes no port", self.name))?.to_owned();
+        let address =
+            ports.lines().next().ok_or_else(|| anyhow!("target {} publishes no port", self.section()))?.to_owned();
         let key = output(&mut self.exec(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"]))?;
         let host_key = key.split(' ').take(2).collect::<Vec<_>>().join(" ");
         Ok(Access { address, host_key, key_path })
@@ -183,4 +226,24 @@ fn ensure_key(folder: &Path) -> Result<Key> {
         fs::write(&public, format!("{public_line}\n"))?;
     }
     Ok(Key { public: fs::read_to_string(&public)?.trim().to_owned(), path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_for_people_is_the_section() {
+        let lab: Target = "lab".parse().unwrap();
+        assert_eq!((lab.section(), lab.container().as_str()), ("lab", "cc-ci-lab-target-gate"));
+        let second: Target = "second".parse().unwrap();
+        assert_eq!((second.section(), second.container().as_str()), ("second", "cc-ci-lab-target-second"));
+    }
+
+    #[test]
+    fn names_that_would_confuse_are_refused() {
+        for bad in ["", "gate", "-x", "a.b", "a b", "Lab", "abcdefghijklmnopqrstu"] {
+            assert!(bad.parse::<Target>().is_err(), "{bad}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! `targets.toml` in cc-ci's state folder: the lab owns the section `lab` and leaves every other line as it is.
+//! `targets.toml` in cc-ci's state folder: the lab owns the sections of its targets and leaves every other line as it is.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,18 +10,21 @@ use super::DOMAIN;
 use super::places::Places;
 use super::target::{Access, Target};
 
-/// The section's name, which is what `--target` takes.
-pub(crate) const SECTION: &str = "lab";
+/// A section's name and its text; no text: it is taken out.
+type Section<'a> = (&'a str, Option<String>);
 
-/// Writes the section of this target.
-pub(crate) fn write(places: &Places, target: &Target, access: &Access) -> Result<()> {
-    rewrite(&places.targets_file(), Some(&section(places, target, access)))
+/// Writes the sections of these targets.
+pub(crate) fn write(places: &Places, targets: &[(Target, Access)]) -> Result<()> {
+    let sections: Vec<Section<'_>> =
+        targets.iter().map(|(target, access)| (target.section(), Some(section(places, target, access)))).collect();
+    rewrite(&places.targets_file(), &sections)
 }
 
-/// Takes the section out.
-pub(crate) fn remove(places: &Places) -> Result<()> {
+/// Takes the sections of these targets out.
+pub(crate) fn remove(places: &Places, targets: &[Target]) -> Result<()> {
     let file = places.targets_file();
-    if file.exists() { rewrite(&file, None) } else { Ok(()) }
+    let sections: Vec<Section<'_>> = targets.iter().map(|target| (target.section(), None)).collect();
+    if file.exists() { rewrite(&file, &sections) } else { Ok(()) }
 }
 
 fn section(places: &Places, target: &Target, access: &Access) -> String {
@@ -32,21 +35,26 @@ fn section(places: &Places, target: &Target, access: &Access) -> String {
         ("host_key", access.host_key.clone()),
         ("domain", DOMAIN.to_owned()),
         ("ca_path", places.ca().display().to_string()),
-        ("role", target.name.clone()),
+        ("role", "gate".to_owned()),
     ];
     let keys: String =
         lines.into_iter().map(|(key, value)| format!("{key} = {}\n", toml::Value::String(value))).collect();
+    let name = target.section();
     // Empty, so that no run asks the public certificate authority.
-    format!("[{SECTION}]\n{keys}\n[{SECTION}.env]\nLETS_ENCRYPT_ENV = \"\"\n")
+    format!("[{name}]\n{keys}\n[{name}.env]\nLETS_ENCRYPT_ENV = \"\"\n")
 }
 
-fn rewrite(file: &Path, section: Option<&str>) -> Result<()> {
+fn rewrite(file: &Path, sections: &[Section<'_>]) -> Result<()> {
     let old = match fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
     };
-    let new = merged(&old, section).with_context(|| format!("{}; hint: correct it by hand", file.display()))?;
+    let mut new = old.clone();
+    for (name, section) in sections {
+        new = merged(&new, name, section.as_deref())
+            .with_context(|| format!("{}; hint: correct it by hand", file.display()))?;
+    }
     if new == old {
         return Ok(());
     }
@@ -57,14 +65,14 @@ fn rewrite(file: &Path, section: Option<&str>) -> Result<()> {
     fs::rename(&unfinished, file).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// The text with the lab's section replaced, or taken out. Comments, order and all other sections stay.
-fn merged(text: &str, section: Option<&str>) -> Result<String> {
+/// The text with the section of this name replaced, or taken out. Comments, order and all other sections stay.
+fn merged(text: &str, section_name: &str, section: Option<&str>) -> Result<String> {
     let before: toml::Table = text.parse().context("not valid TOML")?;
     let mut kept = String::new();
     let mut ours = false;
     for line in text.lines() {
         if let Some(name) = header(line) {
-            ours = name == SECTION || name.starts_with(&format!("{SECTION}."));
+            ours = name == section_name || name.starts_with(&format!("{section_name}."));
         }
         if !ours {
             kept.push_str(line);
@@ -78,12 +86,13 @@ fn merged(text: &str, section: Option<&str>) -> Result<String> {
         (false, Some(section)) => format!("{kept}\n\n{section}"),
     };
     let others = |mut table: toml::Table| {
-        table.remove(SECTION);
+        table.remove(section_name);
         table
     };
-    let after: toml::Table = new.parse().with_context(|| format!("section {SECTION} is written in an unusual way"))?;
+    let after: toml::Table =
+        new.parse().with_context(|| format!("section {section_name} is written in an unusual way"))?;
     if others(before) != others(after) {
-        bail!("section {SECTION} cannot be replaced without touching others");
+        bail!("section {section_name} cannot be replaced without touching others");
     }
     Ok(new)
 }
@@ -103,40 +112,40 @@ mod tests {
 
     #[test]
     fn an_empty_file_gets_the_section_alone() {
-        assert_eq!(merged("", Some(SECTION_TEXT)).unwrap(), SECTION_TEXT);
+        assert_eq!(merged("", "lab", Some(SECTION_TEXT)).unwrap(), SECTION_TEXT);
     }
 
     #[test]
     fn other_sections_keep_their_lines_and_comments() {
         let old = "# mine\n[first]\naddress = \"a\" # here\n\n[lab]\naddress = \"old\"\n[lab.env]\nY = \"1\"\n[second]\nx = 1\n";
         let expected = format!("# mine\n[first]\naddress = \"a\" # here\n\n[second]\nx = 1\n\n{SECTION_TEXT}");
-        assert_eq!(merged(old, Some(SECTION_TEXT)).unwrap(), expected);
+        assert_eq!(merged(old, "lab", Some(SECTION_TEXT)).unwrap(), expected);
     }
 
     #[test]
     fn writing_twice_changes_nothing() {
-        let once = merged("[other]\nx = 1\n", Some(SECTION_TEXT)).unwrap();
-        assert_eq!(merged(&once, Some(SECTION_TEXT)).unwrap(), once);
+        let once = merged("[other]\nx = 1\n", "lab", Some(SECTION_TEXT)).unwrap();
+        assert_eq!(merged(&once, "lab", Some(SECTION_TEXT)).unwrap(), once);
     }
 
     #[test]
     fn a_section_whose_name_only_begins_alike_is_another() {
         let old = "[laboratory]\nx = 1\n";
-        assert!(merged(old, Some(SECTION_TEXT)).unwrap().starts_with(old));
+        assert!(merged(old, "lab", Some(SECTION_TEXT)).unwrap().starts_with(old));
     }
 
     #[test]
     fn taking_out_leaves_the_rest() {
-        let with = merged("[other]\nx = 1\n", Some(SECTION_TEXT)).unwrap();
-        assert_eq!(merged(&with, None).unwrap(), "[other]\nx = 1\n");
-        assert_eq!(merged(SECTION_TEXT, None).unwrap(), "");
+        let with = merged("[other]\nx = 1\n", "lab", Some(SECTION_TEXT)).unwrap();
+        assert_eq!(merged(&with, "lab", None).unwrap(), "[other]\nx = 1\n");
+        assert_eq!(merged(SECTION_TEXT, "lab", None).unwrap(), "");
     }
 
     #[test]
     fn what_cannot_be_kept_is_refused() {
-        assert!(merged("not toml", Some(SECTION_TEXT)).is_err());
-        assert!(merged("lab = { address = \"x\" }\n", Some(SECTION_TEXT)).is_err());
+        assert!(merged("not toml", "lab", Some(SECTION_TEXT)).is_err());
+        assert!(merged("lab = { address = \"x\" }\n", "lab", Some(SECTION_TEXT)).is_err());
         let text_like_a_header = "[other]\nx = \"\"\"\n[lab]\n\"\"\"\ny = 1\n";
-        assert!(merged(text_like_a_header, Some(SECTION_TEXT)).is_err());
+        assert!(merged(text_like_a_header, "lab", Some(SECTION_TEXT)).is_err());
     }
 }
