@@ -46,7 +46,7 @@ impl FakeTarget {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host_key = new_key();
         let folder = tempfile::tempdir().unwrap();
-        new_key().write_openssh_file(&folder.path().join("id"), LineEnding::LF).unwrap();
+        new_key().write_openssh_file(folder.path().join("id"), LineEnding::LF).unwrap();
         let fake = Self {
             address: listener.local_addr().unwrap().to_string(),
             host_key: host_key.clone(),
