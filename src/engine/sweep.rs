@@ -10,7 +10,7 @@ use super::state::StateFolder;
 use super::{EngineError, claim};
 use crate::adapters::docker::runner;
 use crate::adapters::docker::undeploy::undeploy;
-use crate::adapters::store::{StageState, Store};
+use crate::adapters::store::{End, StageState, Store};
 use crate::domain::ids::{GateId, RunId, StackName};
 use crate::domain::stage::Stage;
 use crate::domain::verdict::Verdict;
@@ -94,7 +94,13 @@ impl Sweep<'_> {
         }
         self.store.end_stage(run, Stage::Teardown, StageState::Done, Some("swept"), now).await?;
         self.store.cancel(run, "its process died; what it left was swept").await?;
-        self.store.finish(run, Verdict::NotJudged, "null", now).await?;
+        let end = End {
+            verdict: Verdict::NotJudged,
+            sentence: "not judged: its process died; what it left was swept",
+            level: 0,
+            results: "null",
+        };
+        self.store.finish(run, &end, now).await?;
         Ok(())
     }
 }

@@ -1,8 +1,14 @@
 //! Runs, stages, phases, findings and facts in SQLite: every transition is a row before it counts.
 
+mod inbox;
+mod outbox;
+mod queue;
 mod run;
 
-pub use run::{NewRun, Phase, Run, StageRow, StageState};
+pub use inbox::{BroughtBy, Heard};
+pub use outbox::{Due, Kind};
+pub use queue::{Cause, Needs, NewRequest, Open};
+pub use run::{End, NewRun, Phase, Run, StageRow, StageState};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -103,11 +103,24 @@ pub struct NewRun<'a> {
     pub at: Timestamp,
 }
 
-fn ms(instant: Timestamp) -> i64 {
+/// How a run ended.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// The verdict in one sentence.
+    pub sentence: &'a str,
+    /// How many rungs hold from the first.
+    pub level: u8,
+    /// `results.json`; `null` for a run that never got so far.
+    pub results: &'a str,
+}
+
+pub(super) fn ms(instant: Timestamp) -> i64 {
     instant.as_millisecond()
 }
 
-fn instant(ms: i64) -> Timestamp {
+pub(super) fn instant(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
@@ -119,8 +132,15 @@ impl Store {
     pub async fn add_run(&self, run: NewRun<'_>) -> Result<(), StoreError> {
         let (id, protocol, at) = (run.id.as_str(), i64::from(run.protocol), ms(run.at));
         sqlx::query!(
-            "INSERT INTO run (id, state, recipe, target, stack, plan, protocol, created_at) VALUES (?, 'running', ?, ?, ?, ?, ?, ?)",
-            id, run.recipe, run.target, run.stack, run.plan, protocol, at
+            "INSERT INTO run (id, number, state, cause, recipe, options, target, stack, plan, protocol, queued_at, started_at)
+             VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM run), 'running', 'command_line', ?2, '{}', ?3, ?4, ?5, ?6, ?7, ?7)",
+            id,
+            run.recipe,
+            run.target,
+            run.stack,
+            run.plan,
+            protocol,
+            at
         )
         .execute(&self.write)
         .await
@@ -134,15 +154,19 @@ impl Store {
     /// What SQLite says.
     pub async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
         let text = id.as_str();
-        let row = sqlx::query!("SELECT plan, protocol, created_at, cancelled, results FROM run WHERE id = ?", text)
-            .fetch_optional(&self.read)
-            .await
-            .tried("read the run")?;
+        let row = sqlx::query!(
+            r#"SELECT plan AS "plan!", protocol AS "protocol!", started_at AS "started_at!", cancelled, results
+               FROM run WHERE id = ? AND plan IS NOT NULL"#,
+            text
+        )
+        .fetch_optional(&self.read)
+        .await
+        .tried("read the run")?;
         Ok(row.map(|row| Run {
             id: id.clone(),
             plan: row.plan,
             protocol: u32::try_from(row.protocol).unwrap_or(0),
-            created_at: instant(row.created_at),
+            created_at: instant(row.started_at),
             cancelled: row.cancelled,
             results: row.results,
         }))
@@ -154,7 +178,7 @@ impl Store {
     /// What SQLite says.
     pub async fn unfinished(&self, target: &str) -> Result<Vec<RunId>, StoreError> {
         let ids = sqlx::query_scalar!(
-            "SELECT id FROM run WHERE state = 'running' AND target = ? ORDER BY created_at, id",
+            "SELECT id FROM run WHERE state = 'running' AND target = ? ORDER BY started_at, id",
             target
         )
         .fetch_all(&self.read)
@@ -180,11 +204,18 @@ impl Store {
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn finish(&self, id: &RunId, verdict: Verdict, results: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let (id, verdict, at) = (id.as_str(), verdict.name(), ms(at));
+    pub async fn finish(&self, id: &RunId, end: &End<'_>, at: Timestamp) -> Result<bool, StoreError> {
+        let (id, verdict, at) = (id.as_str(), end.verdict.name(), ms(at));
+        let (sentence, level) = (end.sentence, i64::from(end.level));
         let done = sqlx::query!(
-            "UPDATE run SET state = 'done', verdict = ?, results = ?, finished_at = ? WHERE id = ? AND state = 'running'",
-            verdict, results, at, id
+            "UPDATE run SET state = 'done', verdict = ?, sentence = ?, level = ?, results = ?, finished_at = ?
+             WHERE id = ? AND state <> 'done'",
+            verdict,
+            sentence,
+            level,
+            end.results,
+            at,
+            id
         )
         .execute(&self.write)
         .await
@@ -382,10 +413,10 @@ impl Store {
     }
 }
 
-fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
+pub(super) fn to_json(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Unreadable { what, source })
 }
 
-fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
+pub(super) fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|source| StoreError::Unreadable { what, source })
 }

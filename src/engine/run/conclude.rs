@@ -8,7 +8,7 @@ use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
-use crate::adapters::store::StageState;
+use crate::adapters::store::{End, StageState};
 use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
@@ -28,7 +28,8 @@ impl Run {
         std::fs::write(self.folder.results(), &json).map_err(EngineError::file(self.folder.results()))?;
         self.log.say(format!("{}: {}", results.verdict.name(), results.sentence));
         self.write_report(&results)?;
-        self.gate.store.finish(&self.plan.run, results.verdict, &json, results.finished).await?;
+        let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
+        self.gate.store.finish(&self.plan.run, &end, results.finished).await?;
         Ok(results)
     }
 
