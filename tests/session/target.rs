@@ -1,5 +1,7 @@
 //! A target that is nothing but an SSH server in this process. Each far end echoes what it gets, with its own name before it.
 
+#![expect(clippy::unwrap_used, reason = "a fake that cannot start fails its test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -44,7 +46,7 @@ impl FakeTarget {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host_key = new_key();
         let folder = tempfile::tempdir().unwrap();
-        new_key().write_openssh_file(&folder.path().join("id"), LineEnding::LF).unwrap();
+        new_key().write_openssh_file(folder.path().join("id"), LineEnding::LF).unwrap();
         let fake = Self {
             address: listener.local_addr().unwrap().to_string(),
             host_key: host_key.clone(),
@@ -59,16 +61,16 @@ impl FakeTarget {
         });
         let (sessions, cut) = (Arc::clone(&fake.sessions), Arc::clone(&fake.cut));
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (config, sessions) = (Arc::clone(&config), Arc::clone(&sessions));
+            while let Ok((mut network, _)) = listener.accept().await {
+                let handler = Server { allows, sessions: Arc::clone(&sessions) };
+                let (near, mut far) = tokio::io::duplex(1 << 16);
+                tokio::spawn(server::run_stream(Arc::clone(&config), near, handler));
                 let token = cut.lock().unwrap().clone();
+                // The network in between, which can be cut.
                 tokio::spawn(async move {
-                    let Ok(running) = server::run_stream(config, stream, Server { allows, sessions }).await else {
-                        return;
-                    };
                     tokio::select! {
                         () = token.cancelled() => {}
-                        _ = running => {}
+                        _ = tokio::io::copy_bidirectional(&mut network, &mut far) => {}
                     }
                 });
             }
