@@ -16,8 +16,8 @@ use crate::lab::{self, Options, Target};
 use crate::process::output;
 use crate::steps::say;
 
-/// What `cc-ci run` says when the app's stack is handed to Docker.
-const DEPLOYING: &str = "docker stack deploy";
+/// What `cc-ci run` says of an app whose stack is deployed and whose services are not ready.
+const DEPLOYED: &str = "  waiting: ";
 /// The exit code of a run without a verdict.
 const NOT_JUDGED: i32 = 3;
 
@@ -75,7 +75,7 @@ impl Stage {
         for line in BufReader::new(lines).lines() {
             let line = line?;
             eprintln!("{line}");
-            if !interrupted && line.contains(DEPLOYING) {
+            if !interrupted && line.contains(DEPLOYED) {
                 say("now Ctrl-C");
                 running.signal(Signal::SIGINT);
                 interrupted = true;
@@ -83,7 +83,7 @@ impl Stage {
         }
         let status = running.wait()?;
         if !interrupted {
-            bail!("the run ended before its stack was deployed ({status}){}", in_use(status));
+            bail!("the run ended before it said that its stack is deployed ({status}){}", in_use(status));
         }
         if status.code() != Some(NOT_JUDGED) {
             bail!("Ctrl-C should end a run with exit code {NOT_JUDGED}, this one ended with {status}");
