@@ -1,6 +1,8 @@
 //! The arrows between the layers, as `src/lib.rs` tells them: every `use` and every path of `src/` is looked at, and one that a
 //! layer may not have fails the test. What macros hide is not seen.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -174,7 +176,7 @@ impl Paths {
             syn::UseTree::Name(name) if name.ident == "self" => self.import(before, None, name.span().start().line),
             syn::UseTree::Name(name) => self.import(&with(name.ident.to_string()), None, name.span().start().line),
             syn::UseTree::Rename(it) => {
-                self.import(&with(it.ident.to_string()), Some(it.rename.to_string()), it.span().start().line)
+                self.import(&with(it.ident.to_string()), Some(it.rename.to_string()), it.span().start().line);
             }
             syn::UseTree::Glob(star) => self.add(star.span().start().line, &with("*".to_owned())),
             syn::UseTree::Group(group) => group.items.iter().for_each(|item| self.walk(before, item)),
