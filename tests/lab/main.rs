@@ -1,0 +1,8 @@
+//! Tests on the lab: the real program, real Docker Swarms reached over OpenSSH, a real proxy and registry.
+//!
+//! `cargo xtask test` brings the lab up and runs them; plain `cargo test` does not.
+
+mod claims;
+mod endings;
+mod resume;
+mod support;
