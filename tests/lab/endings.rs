@@ -88,7 +88,7 @@ fn s64_five_endings_leave_nothing_and_touch_no_neighbour() {
     let mut run = lab.run("notes", &[]);
     run.wait_for("Creating service");
     let id = run.id();
-    run.kill();
+    assert!(run.kill());
     assert_ne!(lab.inventory(), before, "a killed run leaves its app behind");
     let swept = said(&mut lab.cc_ci(&["sweep", "--target", lab.name]));
     assert!(swept.contains(&id), "{swept}");
@@ -137,7 +137,7 @@ fn a_new_run_sweeps_what_a_dead_one_left() {
     let mut run = lab.run("notes", &[]);
     run.wait_for("Creating service");
     let dead = run.id();
-    run.kill();
+    assert!(run.kill());
     let next = lab.run("good", &[]).finish();
     next.assert(0, "green");
     assert!(next.log.iter().any(|record| record.text.contains(&format!("swept run {dead}"))));

@@ -26,12 +26,7 @@ const MOMENTS: [(&str, bool); 12] = [
 fn killed_in_each_stage_a_run_goes_on_to_its_one_verdict() {
     let lab = lab();
     for (moment, has_runner) in MOMENTS {
-        let mut run = lab.run("notes", &["--keep", "2s"]);
-        run.wait_for(moment);
-        let id = run.id();
-        let runner = lab.docker(&["ps", "-aq", "--no-trunc", "--filter", &format!("label=cc-ci.run={id}")]);
-        run.kill();
-
+        let (id, runner) = killed_at(&lab, moment);
         let mut resumed = lab.resume(&id);
         let truth = if moment == "its time is over" || moment == "removed stack" {
             BTreeMap::new()
@@ -54,6 +49,23 @@ fn killed_in_each_stage_a_run_goes_on_to_its_one_verdict() {
         assert!(lab.resume(&id).finish().stderr.contains("has its verdict already"));
         lab.assert_untouched();
     }
+}
+
+/// Kills a run right after it logged this; the id of the run and of its runner container, if it had one by then. Near its end
+/// a run may be faster than the test: then another one is killed.
+fn killed_at(lab: &Lab, moment: &str) -> (String, String) {
+    for _ in 0..5 {
+        let mut run = lab.run("notes", &["--keep", "2s"]);
+        run.wait_for(moment);
+        let (id, killed) = (run.id(), run.kill());
+        if killed {
+            return (
+                id.clone(),
+                lab.docker(&["ps", "-aq", "--no-trunc", "--filter", &format!("label=cc-ci.run={id}")]),
+            );
+        }
+    }
+    panic!("five runs ended before they could be killed at `{moment}`");
 }
 
 /// What Docker itself holds of the app's containers while it is kept up.
