@@ -1,7 +1,8 @@
 //! The lab's targets, one test at a time each, and the program under test.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
+mod deaths;
+pub(crate) mod figures;
+pub(crate) mod recipe;
 mod run;
 
 use std::fs::File;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+pub(crate) use deaths::Deaths;
 pub(crate) use run::{Finished, Running, until};
 
 /// The sections of `targets.toml` that tests may use; each is a test Swarm of its own.
@@ -97,14 +99,14 @@ impl Lab {
     pub(crate) fn run_in(&self, recipe: &Path, more: &[&str]) -> Running {
         let mut command = self.cc_ci(&["run"]);
         command.arg(recipe).args(["--target", self.name]).arg("--runner-image").arg(&self.image).args(more);
-        Running::start(command, self.state.path())
+        Running::start(command, self.state.path(), None)
     }
 
     /// Starts `cc-ci run --resume`.
     pub(crate) fn resume(&self, run: &str) -> Running {
         let mut command = self.cc_ci(&["run", "--resume", run]);
         command.arg("--runner-image").arg(&self.image);
-        Running::start(command, self.state.path())
+        Running::start(command, self.state.path(), Some(run))
     }
 
     /// This gate's state folder.
@@ -132,6 +134,18 @@ impl Lab {
     /// The docker CLI on the target, by the back door: independent of the program under test.
     pub(crate) fn docker(&self, arguments: &[&str]) -> String {
         said(Command::new("docker").args(["exec", self.container, "docker"]).args(arguments))
+    }
+
+    /// A command on the target, by the back door.
+    pub(crate) fn back_door(&self, options: &[&str], arguments: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.arg("exec").args(options).arg(self.container).args(arguments);
+        command
+    }
+
+    /// Copies a folder onto the target, by the back door.
+    pub(crate) fn copy_there(&self, from: &Path, to: &str) {
+        said(Command::new("docker").arg("cp").arg(from).arg(format!("{}:{to}", self.container)));
     }
 
     /// The lines of a container on the target, with their times, in the order of those.
