@@ -53,7 +53,9 @@ fn every_lint_rule_is_documented() {
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let documents = std::fs::read_dir(root.join("docs")).unwrap().flatten().map(|entry| entry.path());
-    for document in documents.chain([root.join("README.md")]).filter(|path| path.extension().is_some_and(|end| end == "md")) {
+    for document in
+        documents.chain([root.join("README.md")]).filter(|path| path.extension().is_some_and(|end| end == "md"))
+    {
         let text = std::fs::read_to_string(&document).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if target.contains("://") || target.starts_with('#') {
