@@ -121,9 +121,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
 
 /// `CC_CI_LOG=debug` shows what goes on behind the progress lines.
 fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CC_CI_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let level = std::env::var("CC_CI_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).init();
 }
 
 /// Says what went wrong. What the caller can put right in the command or its files is wrong usage; the rest was not judged.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use sha2::{Digest as _, Sha256};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -76,6 +76,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     if let Some(out) = &arguments.out {
         fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     }
+    // Before anything is begun: a Ctrl-C from here on ends the run in good order, however early it comes.
+    let mut interrupts = Interrupts::listen()?;
     let gate = gate(&arguments).await?;
     let store = gate.store.clone();
     let (sender, records) = mpsc::unbounded_channel();
@@ -88,9 +90,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         }
         None => begin(gate, &arguments, sender).await?,
     };
-    let interrupts = tokio::spawn(interrupts(run.cancel(), run.plan().run.clone()));
+    let (cancel, id) = (run.cancel(), run.plan().run.clone());
+    let interrupted = tokio::spawn(async move { interrupts.obey(&cancel, &id).await });
     let results = run.drive().await;
-    interrupts.abort();
+    interrupted.abort();
     let outputs = run.outputs();
     drop(run);
     // The listener ends when the run has let go of its log.
@@ -137,25 +140,36 @@ async fn begin(
     Ok(Run::begin(gate, plan, &source, target, Some(sender)).await?)
 }
 
-/// The first Ctrl-C (or SIGTERM) ends the run in good order, the second at once.
-#[expect(clippy::print_stderr, clippy::exit, reason = "the person at the terminal asked twice")]
-async fn interrupts(cancel: CancellationToken, run: RunId) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    let mut next = async || {
+/// Ctrl-C and SIGTERM.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    next().await;
-    cancel.cancel();
-    eprintln!("ending the run and cleaning up; once more ends at once and leaves things behind");
-    next().await;
-    eprintln!("ended at once\nhint: `cc-ci run --resume {run}` goes on with it, `cc-ci sweep` removes what it left");
-    std::process::exit(3);
+    }
+
+    /// The first one ends the run in good order, the second at once.
+    #[expect(clippy::print_stderr, reason = "the person at the terminal asked twice")]
+    async fn obey(&mut self, cancel: &CancellationToken, run: &RunId) {
+        self.next().await;
+        cancel.cancel();
+        eprintln!("ending the run and cleaning up; once more ends at once and leaves things behind");
+        self.next().await;
+        eprintln!(
+            "ended at once\nhint: `cc-ci run --resume {run}` goes on with it, `cc-ci sweep` removes what it left"
+        );
+        std::process::exit(3);
+    }
 }
 
 fn finish(results: &Results, outputs: &[PathBuf; 3], out: Option<&Path>) -> anyhow::Result<Exit> {

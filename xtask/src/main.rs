@@ -1,8 +1,11 @@
-//! The project's own commands: `cargo xtask lab up | down | status | reset`.
+//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask lab up | down | status | reset`.
 
+mod children;
+mod demo;
 mod lab;
 mod process;
 mod steps;
+mod test;
 
 use std::process::ExitCode;
 
@@ -19,6 +22,16 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the product at work in the lab: a good recipe, a crash-looping one, and Ctrl-C
+    Demo(Consent),
+    /// Run all checks and tests, lab included; the last line is the sum
+    Test {
+        /// Only these; may be repeated
+        #[arg(long, value_name = "GROUP")]
+        only: Vec<test::Group>,
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// The lab: a test Swarm host, a registry and a reverse proxy on this machine
     #[command(subcommand)]
     Lab(LabCommand),
@@ -80,6 +93,12 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Demo(consent) => demo::demo(consent.yes).map(|()| ExitCode::SUCCESS),
+        Command::Test { only, consent } => {
+            let sum = test::test(consent.yes, &only)?;
+            println!("{sum}");
+            Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Lab(command) => run_lab(&command),
     }
 }

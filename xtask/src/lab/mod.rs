@@ -75,6 +75,11 @@ impl fmt::Display for Lab {
     }
 }
 
+/// The program of this checkout, built when it is not.
+pub(crate) fn build_binary() -> Result<PathBuf> {
+    runner::build_binary(&Places::find()?)
+}
+
 /// Brings up whatever is not up.
 pub(crate) fn up(options: &Options) -> Result<Lab> {
     let places = Places::find()?;

@@ -1,0 +1,12 @@
+//! Tests on the lab: the real program, real Docker Swarms reached over OpenSSH, a real proxy and registry.
+//!
+//! `cargo xtask test` brings the lab up and runs them; plain `cargo test` does not.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+mod as_written;
+mod claims;
+mod convergence;
+mod endings;
+mod resume;
+mod support;

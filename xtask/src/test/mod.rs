@@ -1,0 +1,125 @@
+//! `cargo xtask test`: everything that must hold before a change is merged, lab included. A part that fails stops no other one.
+
+mod deny;
+mod files;
+mod parts;
+mod sqlx;
+mod tally;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+
+use crate::children::end_on_signals;
+use crate::lab::{self, Options};
+use crate::process::cargo;
+use crate::steps::say;
+use parts::Parts;
+pub(crate) use tally::Tally;
+
+/// What a developer may choose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Group {
+    /// Format, clippy, documentation
+    Lint,
+    /// `cargo test`: needs neither Docker nor root
+    Quick,
+    /// The lab, and the tests on it
+    Lab,
+    /// Committed files, and `.sqlx` against the migrations
+    Files,
+    /// Licences, sources, banned crates, known vulnerabilities
+    Deny,
+}
+
+/// Runs the chosen groups, all if none is chosen.
+pub(crate) fn test(yes: bool, only: &[Group]) -> Result<Tally> {
+    end_on_signals()?;
+    let checkout = lab::Places::find()?.checkout;
+    let begun = Instant::now();
+    let chosen = |group| only.is_empty() || only.contains(&group);
+    let mut parts = Parts::new(checkout.join("target/xtask-test"))?;
+    thread::scope(|scope| {
+        let log = parts.log("deny-install");
+        // In the background from the start: on a new machine it takes minutes.
+        let rules = checkout.join("deny.toml").is_file();
+        if chosen(Group::Deny) && !rules {
+            say("deny: there is no deny.toml");
+        }
+        let deny = (chosen(Group::Deny) && rules).then(|| scope.spawn(move || deny::ensure(&log)));
+        let lab_is_up = chosen(Group::Lab) && bring_up(&mut parts, yes);
+        if chosen(Group::Lint) {
+            lint(&mut parts, &checkout);
+        }
+        if chosen(Group::Quick) {
+            parts.tests("quick", &mut in_checkout(&checkout, &["test", "--workspace", "--no-fail-fast"]));
+        }
+        if chosen(Group::Files) {
+            parts.check("files", |_| files::check(&checkout));
+            parts.check("sqlx", |log| sqlx::check(&checkout, &lab::build_binary()?, log));
+        }
+        if chosen(Group::Lab) {
+            lab_tests(&mut parts, &checkout, lab_is_up);
+        }
+        if let Some(deny) = deny {
+            deny::check(&mut parts, &checkout, deny);
+        }
+    });
+    parts.say_all();
+    say(format!("{:12} {:5.1} min", "together", begun.elapsed().as_secs_f64() / 60.0));
+    Ok(parts.sum())
+}
+
+/// Says whether the lab is up.
+fn bring_up(parts: &mut Parts, yes: bool) -> bool {
+    let mut up = false;
+    parts.check("lab up", |_| {
+        lab::up(&Options { yes, targets: Vec::new() })?;
+        up = true;
+        Ok(())
+    });
+    up
+}
+
+fn lint(parts: &mut Parts, checkout: &Path) {
+    parts.command("format", &mut in_checkout(checkout, &["fmt", "--all", "--check"]));
+    // A target whose tests do not run with the others is not among "all".
+    let mut arguments = vec!["clippy", "--workspace", "--all-targets"];
+    if lab_tests_file(checkout).is_file() {
+        arguments.extend(["--test", LAB_TESTS]);
+    }
+    arguments.extend(["--", "-D", "warnings"]);
+    parts.command("clippy", &mut in_checkout(checkout, &arguments));
+    let mut doc = in_checkout(checkout, &["doc", "--workspace", "--no-deps"]);
+    parts.command("docs", doc.env("RUSTDOCFLAGS", "-D warnings"));
+}
+
+/// Two at a time: the lab has two targets.
+fn lab_tests(parts: &mut Parts, checkout: &Path, lab_is_up: bool) {
+    const PART: &str = "lab tests";
+    if !lab_tests_file(checkout).is_file() {
+        return say("lab tests: there are none");
+    }
+    if !lab_is_up {
+        return parts.check(PART, |_| bail!("not run, since the lab is not up"));
+    }
+    let arguments = ["test", "--package", "cc-ci", "--test", LAB_TESTS, "--", "--test-threads=2"];
+    parts.tests(PART, &mut in_checkout(checkout, &arguments));
+}
+
+/// The tests that need the lab.
+const LAB_TESTS: &str = "lab";
+
+fn lab_tests_file(checkout: &Path) -> PathBuf {
+    checkout.join("tests/lab/main.rs")
+}
+
+fn in_checkout(checkout: &Path, arguments: &[&str]) -> Command {
+    let mut command = cargo();
+    command.current_dir(checkout).args(arguments);
+    command
+}
