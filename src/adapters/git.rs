@@ -106,6 +106,28 @@ pub async fn read(source: &str) -> Result<Source, SourceError> {
     Ok(found)
 }
 
+/// Reads a recipe at exactly this commit of a repository, wherever on the forge it is reachable from: a fork's head is.
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn read_commit(url: &str, name: &RecipeName, commit: &CommitSha) -> Result<Source, SourceError> {
+    let folder =
+        tempfile::tempdir().map_err(|error| SourceError::File { path: std::env::temp_dir(), source: error })?;
+    let clone = folder.path().join(name.as_str());
+    let place = clone.to_string_lossy();
+    git(folder.path(), "make a repository", &["init", "--quiet", "--", &place]).await?;
+    git(
+        &clone,
+        "fetch the commit",
+        &["fetch", "--quiet", "--depth", "1", "--no-tags", "--end-of-options", url, commit.as_str()],
+    )
+    .await?;
+    git(&clone, "check the commit out", &["checkout", "--quiet", "--detach", commit.as_str()]).await?;
+    let mut found = from_directory(&clone, url).await?;
+    found.revision.source = without_credentials(url);
+    Ok(found)
+}
+
 async fn from_directory(folder: &Path, given: &str) -> Result<Source, SourceError> {
     let unreadable = |source| SourceError::File { path: folder.into(), source };
     let folder = folder.canonicalize().map_err(unreadable)?;

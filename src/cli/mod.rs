@@ -4,6 +4,7 @@ mod inspect;
 mod progress;
 mod run;
 mod runner;
+mod serve;
 mod target;
 
 use std::path::PathBuf;
@@ -56,6 +57,8 @@ Exit codes: 0 green, 1 red, 2 wrong usage, 3 not judged.";
 enum Command {
     /// Deploy a recipe on a test Swarm, judge it, and leave nothing behind
     Run(run::Arguments),
+    /// Watch a forge: answer `!testme` on pull requests with a verdict
+    Serve(serve::Arguments),
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(arguments) => run::run(arguments).await,
+        Command::Serve(arguments) => serve::serve(arguments).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => inspect::plan(arguments).await,
         Command::Lint(arguments) => inspect::lint(arguments).await,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::adapters::docker::DockerError;
 use crate::adapters::docker::runner::RunnerError;
 use crate::adapters::docker::undeploy::UndeployError;
+use crate::adapters::forge::ForgeError;
 use crate::adapters::git::SourceError;
 use crate::adapters::probe::ProbeError;
 use crate::adapters::session::SessionError;
@@ -30,6 +31,8 @@ pub enum EngineError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    #[error(transparent)]
+    Forge(#[from] ForgeError),
     #[error(transparent)]
     Plan(#[from] PlanError),
     #[error(transparent)]

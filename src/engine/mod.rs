@@ -8,6 +8,7 @@ mod error;
 mod logs;
 pub mod plan;
 pub mod run;
+pub mod service;
 pub mod state;
 pub mod sweep;
 mod watch;

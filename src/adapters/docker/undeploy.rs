@@ -41,15 +41,23 @@ pub enum UndeployError {
 pub async fn undeploy(docker: &Docker, stack: &StackName, say: impl Fn(String)) -> Result<(), UndeployError> {
     let stack = Stack { docker, name: stack, label: format!("{STACK_LABEL}={stack}"), prefix: format!("{stack}_") };
     let services = stack.remove_services().await?;
-    stack.until_none_left("containers", Stack::remove_containers).await?;
-    stack.until_none_left("networks", Stack::remove_networks).await?;
-    stack.until_none_left("volumes", Stack::remove_volumes).await?;
+    for part in [Part::Containers, Part::Networks, Part::Volumes] {
+        stack.until_none_left(part).await?;
+    }
     let kept = stack.remove_secrets_and_configs().await?;
     say(format!(
         "removed stack {}: {services} services, {kept} secrets and configs, its networks and volumes",
         stack.name
     ));
     Ok(())
+}
+
+/// What is removed again and again until none is left.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Containers,
+    Networks,
+    Volumes,
 }
 
 struct Stack<'a> {
@@ -61,19 +69,22 @@ struct Stack<'a> {
 
 impl Stack<'_> {
     /// Repeats a removal until it finds nothing more to remove: Swarm may start one more task while it hears of the end.
-    async fn until_none_left(
-        &self,
-        what: &'static str,
-        remove: impl AsyncFn(&Self) -> Result<usize, DockerError>,
-    ) -> Result<(), UndeployError> {
+    async fn until_none_left(&self, part: Part) -> Result<(), UndeployError> {
         let deadline = Instant::now() + PATIENCE;
-        while remove(self).await? > 0 {
+        loop {
+            let (what, found) = match part {
+                Part::Containers => ("containers", self.remove_containers().await?),
+                Part::Networks => ("networks", self.remove_networks().await?),
+                Part::Volumes => ("volumes", self.remove_volumes().await?),
+            };
+            if found == 0 {
+                return Ok(());
+            }
             if Instant::now() > deadline {
                 return Err(UndeployError::Remains { what, stack: self.name.clone() });
             }
             tokio::time::sleep(GLANCE).await;
         }
-        Ok(())
     }
 
     async fn remove_services(&self) -> Result<usize, DockerError> {

@@ -3,11 +3,13 @@
 mod inbox;
 mod outbox;
 mod queue;
+mod read;
 mod run;
 
 pub use inbox::{BroughtBy, Heard};
 pub use outbox::{Due, Kind};
 pub use queue::{Cause, Needs, NewRequest, Open};
+pub use read::Shown;
 pub use run::{End, NewRun, Phase, Run, StageRow, StageState};
 
 use std::path::{Path, PathBuf};

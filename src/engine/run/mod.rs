@@ -135,6 +135,16 @@ impl Run {
         target: Target,
         listener: Option<Listener>,
     ) -> Result<Self, EngineError> {
+        let run = Self::open(gate, plan, target, listener).await?;
+        run.log.say(format!("run {} goes on in a new process", run.plan.run));
+        Ok(run)
+    }
+
+    /// Takes up a run whose inputs are stored: from the queue, or after its process was killed.
+    ///
+    /// # Errors
+    /// As [`Run::resume`].
+    pub async fn open(gate: Gate, plan: Plan, target: Target, listener: Option<Listener>) -> Result<Self, EngineError> {
         let row = gate.store.run(&plan.run).await?.ok_or_else(|| EngineError::NoSuchRun(plan.run.clone()))?;
         let folder = gate.state.run(&plan.run);
         if row.results.is_some() {
@@ -146,7 +156,6 @@ impl Run {
         let lock = folder.hold(&plan.run)?;
         let files = load_files(&folder.recipe())?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
-        log.say(format!("run {} goes on in a new process", plan.run));
         let cancel = CancellationToken::new();
         if row.cancelled.is_some() {
             cancel.cancel();

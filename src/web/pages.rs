@@ -1,0 +1,127 @@
+//! The pages' contents: view structs beside their templates.
+
+use askama::Template;
+use jiff::Timestamp;
+
+use crate::adapters::store::Shown;
+use crate::domain::log::read;
+use crate::domain::results::{duration, one_line};
+use crate::engine::service::{Heard, Watched};
+
+/// The style of all pages.
+pub(super) const STYLE: &str = include_str!("../../templates/pages.css");
+/// Lines of a running run's log that its page shows.
+const TAIL: usize = 200;
+
+/// What runs, what waits, what came of the last ones.
+#[derive(Template)]
+#[template(path = "now.html")]
+pub(super) struct Now {
+    running: Vec<Row>,
+    waiting: Vec<Row>,
+    latest: Vec<Row>,
+    alive: String,
+    trouble: Option<String>,
+    organisation: String,
+}
+
+impl Now {
+    pub(super) fn new(open: Vec<Shown>, latest: Vec<Shown>, heard: &Heard, watched: &Watched) -> Self {
+        let (running, waiting): (Vec<Row>, Vec<Row>) =
+            open.into_iter().map(Row::from).partition(|row| row.run.state == "running");
+        let alive = match heard.polled_at {
+            Some(at) => format!("polled {} ago", since(at)),
+            None => "not polled yet".to_owned(),
+        };
+        Self {
+            running,
+            waiting,
+            latest: latest.into_iter().map(Row::from).collect(),
+            alive,
+            trouble: heard.trouble.clone(),
+            organisation: watched.organisation.clone(),
+        }
+    }
+
+    pub(super) fn html(&self) -> String {
+        rendered(self.render())
+    }
+}
+
+/// A run that has no report yet.
+#[derive(Template)]
+#[template(path = "wait.html")]
+pub(super) struct Wait {
+    row: Row,
+    lines: Vec<(String, String)>,
+}
+
+impl Wait {
+    pub(super) fn new(run: Shown, log: &[u8]) -> Self {
+        let (records, _) = read(log);
+        let skip = records.len().saturating_sub(TAIL);
+        let plain = |text: &str| one_line(&String::from_utf8_lossy(&strip_ansi_escapes::strip(text)), 400);
+        Self {
+            row: Row::from(run),
+            lines: records
+                .into_iter()
+                .skip(skip)
+                .map(|record| (record.source.to_string(), plain(&record.text)))
+                .collect(),
+        }
+    }
+
+    pub(super) fn html(&self) -> String {
+        rendered(self.render())
+    }
+}
+
+/// Something that is not there, with ways out.
+#[derive(Template)]
+#[template(path = "error.html")]
+pub(super) struct Error {
+    pub(super) what: &'static str,
+    pub(super) code: u16,
+}
+
+impl Error {
+    pub(super) fn html(&self) -> String {
+        rendered(self.render())
+    }
+}
+
+fn rendered(page: askama::Result<String>) -> String {
+    page.unwrap_or_else(|error| {
+        tracing::error!(%error, "a template failed");
+        "This page could not be made.".to_owned()
+    })
+}
+
+/// A run in a table.
+struct Row {
+    run: Shown,
+    class: &'static str,
+    word: &'static str,
+    glyph: &'static str,
+    took: String,
+}
+
+impl From<Shown> for Row {
+    fn from(run: Shown) -> Self {
+        let (class, glyph, word) = match run.verdict.as_deref() {
+            Some("green") => ("pass", "✓", "green"),
+            Some("red") => ("fail", "✕", "red"),
+            Some(_) => ("infra", "!", "not judged"),
+            None if run.state == "running" => ("run", "▸", "running"),
+            None => ("none", "○", "waiting"),
+        };
+        let from = run.started_at.unwrap_or(run.queued_at);
+        let to = run.finished_at.unwrap_or_else(Timestamp::now);
+        let took = duration(u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0));
+        Self { run, class, word, glyph, took }
+    }
+}
+
+fn since(at: Timestamp) -> String {
+    duration(u64::try_from(Timestamp::now().duration_since(at).as_millis()).unwrap_or(0))
+}
