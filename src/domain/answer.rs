@@ -35,12 +35,11 @@ pub fn plain(text: &str) -> String {
             // A zero-width space keeps `@ada` and `#12` from calling anybody.
             '@' | '#' => safe.extend([character, '\u{200b}']),
             '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '|' | '!' | '~' | '$' => safe.extend(['\\', character]),
-            // An address would become a link.
-            ':' => safe.push_str("&#58;"),
             other => safe.push(other),
         }
     }
-    safe
+    // An address would become a link.
+    safe.replace("://", "&#58;//")
 }
 
 /// A run that waits.
@@ -77,11 +76,14 @@ pub fn verdict(results: &Results, number: i64, url: &str) -> String {
         Verdict::Red => "✕",
         Verdict::NotJudged => "!",
     };
+    let subject = format!("{} {}", results.recipe.name, results.recipe.head.label());
+    // A green sentence names its subject itself.
+    let named = results.sentence.starts_with(&subject);
+    let headline = if named { results.sentence.clone() } else { format!("{subject}: {}", results.sentence) };
     let mut text = format!(
-        "### {glyph} {} {}: {}\n",
-        plain(results.recipe.name.as_str()),
-        plain(&results.recipe.head.label()),
-        plain(&results.sentence)
+        "### {glyph} {}
+",
+        plain(&headline)
     );
     if let Some(finding) = deciding(&results.findings) {
         let fault = match finding.class {

@@ -9,4 +9,5 @@ mod claims;
 mod convergence;
 mod endings;
 mod resume;
+mod service;
 mod support;

@@ -9,6 +9,7 @@ mod outbox;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ struct Shared {
     stop: CancellationToken,
     tasks: TaskTracker,
     heard: Mutex<Heard>,
+    /// The token may not set commit statuses; said once.
+    statuses_refused: AtomicBool,
 }
 
 /// How the forge is doing, for pages.
@@ -79,6 +82,7 @@ impl Service {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             heard: Mutex::default(),
+            statuses_refused: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }

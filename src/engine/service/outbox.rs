@@ -21,7 +21,7 @@ impl Service {
             match self.show(&due).await {
                 Ok(remote) => store.shown(&due.key, due.wanted, remote).await?,
                 Err(error) if error.is_final() => {
-                    tracing::warn!(%error, key = due.key, "an answer is given up");
+                    self.give_up(&due, &error);
                     store.give_up(&due.key, &error.to_string()).await?;
                 }
                 Err(error) => {
@@ -39,6 +39,16 @@ impl Service {
             }
         }
         Ok(())
+    }
+
+    /// A commit status that is refused is no fault: the token may not write code. It is said once.
+    fn give_up(&self, due: &Due, error: &ForgeError) {
+        let statuses = &self.shared.statuses_refused;
+        if due.kind != Kind::Status {
+            tracing::warn!(%error, key = due.key, "an answer is given up");
+        } else if !statuses.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            tracing::warn!(%error, "commit statuses are left out; comments go on");
+        }
     }
 
     /// Makes the forge show one thing. Returns the id of a comment.

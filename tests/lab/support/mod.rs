@@ -2,6 +2,7 @@
 
 mod deaths;
 pub(crate) mod figures;
+pub(crate) mod forge;
 pub(crate) mod recipe;
 mod run;
 

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! engine
+//! ├── cc-ci-lab-forge          Gitea, 127.0.0.1:3300
 //! ├── cc-ci-lab-registry       registry.lab:5000 for targets, 127.0.0.1:5000 for pushes
 //! ├── cc-ci-lab-target-gate    sshd, inner engine, one-node swarm: target `lab`
 //! │   └── traefik_ci_lab_test  host ports 80 and 443
@@ -13,8 +14,10 @@
 
 mod base;
 mod certificates;
+mod compile;
 mod content;
 mod engine;
+mod forge;
 mod images;
 mod places;
 mod proxy;
@@ -130,8 +133,9 @@ pub(crate) fn down(targets: &[Target], images: bool) -> Result<()> {
     }
     targets_file::remove(&places, &Target::wanted(&[])?)?;
     Target::all()?.iter().try_for_each(removed)?;
-    timed("registry and network removed", || {
+    timed("registry, forge and network removed", || {
         registry::remove()?;
+        forge::remove()?;
         succeeds(&mut docker(["network", "rm", NETWORK]));
         Ok(())
     })?;
@@ -162,6 +166,7 @@ fn swarm(places: &Places, named: &[Target]) -> Result<Lab> {
         let services = scope.spawn(|| SERVICES.iter().try_for_each(|image| image.ensure(places)));
         GO.ensure(places)?;
         let proxy_image = scope.spawn(|| traefik::ensure(places));
+        let forge_program = scope.spawn(|| forge::compile(places));
         for image in [&TARGET, &REGISTRY].into_iter().chain(&WEB) {
             image.ensure(places)?;
         }
@@ -179,6 +184,8 @@ fn swarm(places: &Places, named: &[Target]) -> Result<Lab> {
             let label = format!("proxy of {}, converged and answering", target.section());
             timed(&label, || proxy::ensure(places, target))
         })?;
+        joined(forge_program)?;
+        timed("forge, answering", || forge::ensure(places))?;
         Ok(Lab { places: places.clone(), targets, targets_file: places.targets_file() })
     })
 }
