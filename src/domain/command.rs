@@ -99,15 +99,15 @@ fn first_line(comment: &str) -> Option<String> {
     }
     let mut line = String::new();
     for event in events {
-        match event {
-            Event::Text(text) => line.push_str(&text),
-            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph) => break,
-            // Code, emphasis, links and HTML are not words of a command; whatever comes after is not one either.
-            _ => {
-                line.push('\u{fffd}');
-                break;
-            }
+        if let Event::Text(text) = event {
+            line.push_str(&text);
+            continue;
         }
+        // Code, emphasis, links and HTML are not words of a command; whatever comes after is not one either.
+        if !matches!(event, Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph)) {
+            line.push('\u{fffd}');
+        }
+        break;
     }
     Some(line)
 }

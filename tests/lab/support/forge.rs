@@ -61,12 +61,12 @@ impl Organisation {
         };
         for who in ["maintainer", "bot", "outsider"] {
             let login = organisation.login(who);
-            organisation.admin(Method::POST, "/admin/users", json!({"username": login, "password": PASSWORD, "email": format!("{login}@lab.test"), "must_change_password": false}));
+            organisation.admin(Method::POST, "/admin/users", &json!({"username": login, "password": PASSWORD, "email": format!("{login}@lab.test"), "must_change_password": false}));
         }
-        organisation.admin(Method::POST, "/orgs", json!({"username": organisation.name}));
+        organisation.admin(Method::POST, "/orgs", &json!({"username": organisation.name}));
         for (team, permission, who) in [("maintainers", "write", "maintainer"), ("readers", "read", "bot")] {
             let body = json!({"name": team, "permission": permission, "units": ["repo.code", "repo.issues", "repo.pulls"], "includes_all_repositories": true});
-            let made = organisation.admin(Method::POST, &format!("/orgs/{}/teams", organisation.name), body);
+            let made = organisation.admin(Method::POST, &format!("/orgs/{}/teams", organisation.name), &body);
             organisation.admin(
                 Method::PUT,
                 &format!("/teams/{}/members/{}", made["id"], organisation.login(who)),
@@ -81,16 +81,16 @@ impl Organisation {
         format!("{who}-{}", self.name)
     }
 
-    fn admin(&self, method: Method, path: &str, body: Value) -> Value {
-        self.ask("admin", method, path, body)
+    fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
+        self.ask("admin", method, path, &body)
     }
 
-    fn ask(&self, login: &str, method: Method, path: &str, body: Value) -> Value {
+    fn ask(&self, login: &str, method: Method, path: &str, body: &Value) -> Value {
         let request = self
             .client
             .request(method, format!("{}/api/v1{path}", self.url))
             .basic_auth(login, Some(PASSWORD))
-            .json(&body);
+            .json(body);
         self.runtime.block_on(async {
             let response = request.send().await.unwrap();
             let status = response.status();
@@ -104,7 +104,7 @@ impl Organisation {
     fn token_file(&self) -> PathBuf {
         let bot = self.login("bot");
         let body = json!({"name": format!("t{:08x}", rand::random::<u32>()), "scopes": ["write:issue", "read:repository", "read:organization"]});
-        let token = self.ask(&bot, Method::POST, &format!("/users/{bot}/tokens"), body);
+        let token = self.ask(&bot, Method::POST, &format!("/users/{bot}/tokens"), &body);
         let file = self.folder.path().join("token");
         std::fs::write(&file, token["sha1"].as_str().unwrap()).unwrap();
         file
@@ -136,7 +136,7 @@ impl Organisation {
         let head = git(&["rev-parse", "HEAD"]);
         let body = json!({"title": "A change", "head": "change", "base": "main"});
         let made =
-            self.ask(&self.login("maintainer"), Method::POST, &format!("/repos/{}/{recipe}/pulls", self.name), body);
+            self.ask(&self.login("maintainer"), Method::POST, &format!("/repos/{}/{recipe}/pulls", self.name), &body);
         PullRequest { organisation: self, recipe: recipe.to_owned(), number: made["number"].as_u64().unwrap(), head }
     }
 
@@ -174,12 +174,12 @@ impl PullRequest<'_> {
     /// Writes a comment.
     pub(crate) fn say(&self, who: &str, text: &str) {
         let login = self.organisation.login(who);
-        self.organisation.ask(&login, Method::POST, &self.comments_path(), json!({ "body": text }));
+        self.organisation.ask(&login, Method::POST, &self.comments_path(), &json!({ "body": text }));
     }
 
     /// All comments, oldest first.
     pub(crate) fn comments(&self) -> Vec<Said> {
-        let all = self.organisation.admin(Method::GET, &self.comments_path(), json!({}));
+        let all = self.organisation.admin(Method::GET, &self.comments_path(), &json!({}));
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         all.as_array()
             .unwrap()
