@@ -2,7 +2,11 @@
 //!
 //! `cargo xtask test` brings the lab up and runs them; plain `cargo test` does not.
 
+mod as_written;
 mod claims;
+mod crash_loops;
 mod endings;
+mod images;
 mod resume;
+mod starts;
 mod support;

@@ -2,13 +2,26 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+mod endings;
+mod figures;
+mod recipe;
 mod run;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use cc_ci::adapters::docker::connect;
+use cc_ci::adapters::docker::observe::Observer;
+use cc_ci::adapters::session::Session;
+use cc_ci::domain::ids::StackName;
+use cc_ci::domain::swarm::Snapshot;
+
+pub(crate) use endings::{Ending, Endings};
+pub(crate) use figures::Delay;
+pub(crate) use recipe::{Recipe, edited};
 pub(crate) use run::{Finished, Running, until};
 
 /// The sections of `targets.toml` that tests may use; each is a test Swarm of its own.
@@ -132,6 +145,30 @@ impl Lab {
     /// The docker CLI on the target, by the back door: independent of the program under test.
     pub(crate) fn docker(&self, arguments: &[&str]) -> String {
         said(Command::new("docker").args(["exec", self.container, "docker"]).args(arguments))
+    }
+
+    /// The same, with something before `docker` and for the caller to start.
+    pub(crate) fn on_target(&self, options: &[&str], argv: &[&str]) -> Command {
+        let mut command = Command::new("docker");
+        command.arg("exec").args(options).arg(self.container).args(argv).stdin(Stdio::null());
+        command
+    }
+
+    /// Brings a folder of this machine onto the target.
+    pub(crate) fn copy_to_target(&self, folder: &Path, to: &str) {
+        said(Command::new("docker").arg("cp").arg(folder).arg(format!("{}:{to}", self.container)));
+    }
+
+    /// A stack as the gate sees it.
+    pub(crate) fn snapshot(&self, stack: &str) -> Snapshot {
+        let target = cc_ci::config::target(self.name, &self.targets).unwrap();
+        let stack = StackName::parse(stack).unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let session = Session::open(&target).await.unwrap();
+            let docker = connect(session.docker_socket()).await.unwrap();
+            let offset = jiff::SignedDuration::ZERO;
+            Observer::new(docker, stack, offset, BTreeMap::new()).look().await.unwrap()
+        })
     }
 
     /// The lines of a container on the target, with their times, in the order of those.

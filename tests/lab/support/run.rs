@@ -129,8 +129,15 @@ impl Finished {
     /// Asserts exit code and verdict.
     pub(crate) fn assert(&self, code: i32, verdict: &str) -> &Self {
         let told = self.results();
-        assert_eq!((self.code, told.verdict.name()), (Some(code), verdict), "{}\n{}", told.sentence, self.stderr);
+        assert_eq!((self.code, told.verdict.name()), (Some(code), verdict), "{}", self.told());
         self
+    }
+
+    /// All that it said, for a test that fails.
+    pub(crate) fn told(&self) -> String {
+        let log: Vec<String> =
+            self.log.iter().map(|record| format!("{:.3} {}: {}", record.at, record.source, record.text)).collect();
+        format!("{:#?}\n{}\n{}", self.results().findings, log.join("\n"), self.stderr)
     }
 }
 
