@@ -15,6 +15,9 @@ use crate::adapters::logfile::LogFile;
 use crate::domain::log::{Record, Source};
 use crate::domain::swarm::{Slot, Snapshot};
 
+/// A line that does not end is cut here, so that it cannot fill the memory.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// Follows the containers of one stack. Each line is written once, whoever reads it: its time is its position.
 #[derive(Debug)]
 pub(super) struct Followers {
@@ -88,6 +91,10 @@ async fn copy(docker: &Docker, log: &LogFile, id: &str, source: &Source, follow:
         while let Some(end) = unfinished.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = unfinished.drain(..=end).collect();
             write(log, source, &line);
+        }
+        if unfinished.len() > LONGEST_LINE {
+            write(log, source, unfinished);
+            unfinished.clear();
         }
     }
     if !follow {

@@ -1,7 +1,6 @@
 //! A deploy by cc-ci is the deploy that `docker stack deploy` makes of the same files, but for what is listed here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use cc_ci::domain::convergence::same_spec;
 use serde_json::Value;
@@ -237,7 +236,7 @@ impl<'a> ByHand<'a> {
             recipe.write(secret, value);
         }
         let by_hand = Self { lab, stack, folder: format!("/tmp/by-hand-{stack}") };
-        lab.copy_to_target(&recipe.path(), &by_hand.folder);
+        lab.copy_there(&recipe.path(), &by_hand.folder);
         for (secret, _) in SECRETS {
             let file = format!("{}/{secret}", by_hand.folder);
             lab.docker(&["secret", "create", &format!("{stack}_{secret}"), &file]);
@@ -250,7 +249,7 @@ impl<'a> ByHand<'a> {
         let mut argv = vec!["docker", "stack", "deploy", "--detach=true"];
         FILES.iter().for_each(|file| argv.extend(["--compose-file", file]));
         argv.push(stack);
-        said(&mut lab.on_target(&options, &argv));
+        said(&mut lab.back_door(&options, &argv));
         by_hand
     }
 
@@ -258,15 +257,11 @@ impl<'a> ByHand<'a> {
         let filter = format!("label=com.docker.stack.namespace={}", self.stack);
         self.lab.docker(&[kind, &["--quiet", "--filter", &filter]].concat()).is_empty()
     }
-
-    fn on_target(&self, argv: &[&str]) -> Command {
-        self.lab.on_target(&[], argv)
-    }
 }
 
 impl Drop for ByHand<'_> {
     fn drop(&mut self) {
-        said(&mut self.on_target(&["docker", "stack", "rm", "--detach=true", self.stack]));
+        said(&mut self.lab.back_door(&[], &["docker", "stack", "rm", "--detach=true", self.stack]));
         until("the end of the stack", || {
             (self.is_gone(&["ps", "--all"]) && self.is_gone(&["network", "ls"])).then_some(())
         });
@@ -276,6 +271,6 @@ impl Drop for ByHand<'_> {
         for (secret, _) in SECRETS {
             self.lab.docker(&["secret", "rm", &format!("{}_{secret}", self.stack)]);
         }
-        said(&mut self.on_target(&["rm", "-r", &self.folder]));
+        said(&mut self.lab.back_door(&[], &["rm", "-r", &self.folder]));
     }
 }

@@ -15,7 +15,7 @@ fn a_target_serves_one_run_and_one_gate_at_a_time() {
     let other = tempfile::tempdir().unwrap();
     let mut command = lab.cc_ci_of(other.path(), &["run", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recipes/good")]);
     command.args(["--target", lab.name]).arg("--runner-image").arg(lab.image());
-    let theirs = Running::start(command, other.path()).finish();
+    let theirs = Running::start(command, other.path(), None).finish();
     theirs.assert(3, "not_judged");
     assert!(theirs.results().sentence.contains("claimed by another gate"), "{}", theirs.results().sentence);
 

@@ -6,10 +6,12 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::stage::{Rung, Stage};
 use jiff::Timestamp;
 
-use crate::support::{Delay, Ending, Endings, Finished, Recipe, lab};
+use crate::support::{Ending, Endings, Finished, Recipe, figure, lab};
 
 /// From the deciding exit to the verdict, at most.
 const AT_MOST: Duration = Duration::from_secs(2);
+/// From the verdict to a target that the next run may have, in seconds.
+const FREE_WITHIN: f64 = 15.0;
 /// Exits that make a loop.
 const ENOUGH: usize = 3;
 
@@ -37,7 +39,8 @@ fn of<'a>(endings: &'a [Ending], service: &str, until: Timestamp) -> Vec<&'a End
 /// Shows how long after this exit the verdict was there, and asserts that it was soon enough.
 fn assert_soon(case: &str, finding: &Finding, deciding: &Ending, exits: usize) {
     let delay = finding.at.duration_since(deciding.at);
-    Delay { case, service: &deciding.service, exits, seconds: delay.as_secs_f64() }.show();
+    let what = format!("finding.at minus the end of exit {exits} of {}", deciding.service);
+    figure(case, &what, delay.as_secs_f64(), "s");
     assert!(!delay.is_negative() && delay.unsigned_abs() <= AT_MOST, "{case}: {delay:#} after {deciding:?}");
 }
 
@@ -72,6 +75,9 @@ fn s20_one_service_exits_every_six_seconds() {
     assert_eq!(evidence(finding, "exits of app").lines().count(), exits.len(), "{finding:#?}");
     let lines = evidence(finding, "last log lines of app");
     assert!(lines.ends_with("fatal: configured to exit with 1 after 1s"), "{lines}");
+    let freed = run.results().finished.duration_since(finding.at).as_secs_f64();
+    figure("s20 one looper", "from the verdict to a free target", freed, "s");
+    assert!(freed < FREE_WITHIN, "the target was free only {freed} s after the verdict");
     lab.assert_untouched();
 }
 
@@ -152,5 +158,38 @@ services:
     assert_eq!(evidence(finding, "deciding exit"), exits[ENOUGH - 1].at.to_string());
     assert_period(finding, &exits);
     assert_soon("s34 healthy in between", finding, exits[ENOUGH - 1], ENOUGH);
+    lab.assert_untouched();
+}
+
+/// The peer is healthy within seconds, so that the third exit decides.
+#[test]
+fn s15_exit_0_for_ever_is_no_convergence() {
+    let recipe = Recipe::of(
+        "returns-at-once",
+        r#"
+services:
+  app:
+    image: lab/web:1.0.0
+    healthcheck:
+      test: ["CMD", "web", "healthcheck"]
+      interval: 1s
+  job:
+    image: lab/web:1.0.0
+    command: ["sh", "-c", "echo done"]
+    deploy:
+      restart_policy:
+        condition: any
+"#,
+    );
+    let lab = lab();
+    let listening = Endings::of(&lab);
+    let run = lab.run_in(&recipe.path(), &[]).finish();
+    let endings = listening.tell();
+    run.assert(1, "red");
+    let finding = headline(&run, FindingKind::ExitsAtOnce, "job");
+    let exits = of(&endings, "job", finding.at);
+    assert!(exits.iter().all(|exit| exit.code == 0), "{exits:?}");
+    assert_eq!(exits.len(), ENOUGH, "{exits:?}");
+    assert_soon("s15 exits with 0", finding, exits[ENOUGH - 1], ENOUGH);
     lab.assert_untouched();
 }

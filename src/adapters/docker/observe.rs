@@ -28,6 +28,8 @@ use crate::domain::swarm::{
 
 /// Lines kept of a container that has ended.
 const LAST_LINES: &str = "20";
+/// So many bytes of them are read.
+const LARGEST_TAIL: usize = 1 << 20;
 /// One line of those, at most.
 const LONGEST_LINE: usize = 500;
 
@@ -280,6 +282,7 @@ async fn last_lines(docker: &Docker, id: &str) -> Result<Vec<String>, DockerErro
     let mut text = Vec::new();
     while let Some(piece) = stream.next().await {
         match piece.tried("read a container's last lines") {
+            Ok(_) if text.len() > LARGEST_TAIL => break,
             Ok(piece) => text.extend_from_slice(&piece.into_bytes()),
             Err(error) => {
                 gone_is_fine(Err::<(), _>(error))?;

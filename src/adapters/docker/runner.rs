@@ -9,8 +9,8 @@ use bollard::container::LogOutput;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig};
 use bollard::query_parameters::{
-    CreateContainerOptions, DownloadFromContainerOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
-    RemoveContainerOptions, UploadToContainerOptions,
+    CreateContainerOptions, CreateImageOptions, DownloadFromContainerOptions, ImportImageOptions,
+    ListContainersOptions, ListImagesOptions, RemoveContainerOptions, UploadToContainerOptions,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::io::AsyncWriteExt as _;
@@ -86,9 +86,9 @@ pub async fn image(
     }
     match source {
         ImageSource::Reference(reference) => {
-            let found =
-                docker.inspect_image(reference).await.tried(format!("look for the runner image {reference}"))?;
-            found.id.ok_or_else(|| RunnerError::NoImage { hash: hash.into(), why: format!("{reference} has no id") })
+            pull(docker, reference).await?;
+            let why = format!("{reference} holds another build");
+            find_image(docker, hash).await?.ok_or(RunnerError::NoImage { hash: hash.into(), why })
         }
         ImageSource::File(path) => {
             let size = send_image(docker, path).await?;
@@ -97,6 +97,19 @@ pub async fn image(
             find_image(docker, hash).await?.ok_or(RunnerError::NoImage { hash: hash.into(), why })
         }
     }
+}
+
+/// Has the target's engine pull an image, unless it has it.
+async fn pull(docker: &Docker, reference: &str) -> Result<(), DockerError> {
+    if docker.inspect_image(reference).await.is_ok() {
+        return Ok(());
+    }
+    let options = CreateImageOptions { from_image: Some(reference.to_owned()), ..Default::default() };
+    let mut progress = docker.create_image(Some(options), None, None);
+    while let Some(step) = progress.next().await {
+        step.tried(format!("pull the runner image {reference}"))?;
+    }
+    Ok(())
 }
 
 async fn find_image(docker: &Docker, hash: &str) -> Result<Option<String>, DockerError> {

@@ -14,6 +14,8 @@ const DEFAULTS: [(&str, &str); 2] = [("Condition", "any"), ("Isolation", "defaul
 
 /// Swarm's default restart delay, in nanoseconds.
 const DEFAULT_DELAY: i64 = 5_000_000_000;
+/// Seen only where a client asked for defaults to be filled in, as `docker service inspect` does.
+const DEFAULT_GRACE: i64 = 10_000_000_000;
 
 /// Whether a task's `Spec` is this `TaskTemplate`, placement aside and absent taken as default.
 #[must_use]
@@ -60,7 +62,9 @@ fn normal(key: &str, value: &Value) -> Option<Value> {
         Value::Null => None,
         Value::Bool(value) => value.then_some(Value::Bool(true)),
         Value::Number(number) => {
-            let default = number.as_f64() == Some(0.0) || (key == "Delay" && number.as_i64() == Some(DEFAULT_DELAY));
+            let default = number.as_f64() == Some(0.0)
+                || (key == "Delay" && number.as_i64() == Some(DEFAULT_DELAY))
+                || (key == "StopGracePeriod" && number.as_i64() == Some(DEFAULT_GRACE));
             (!default).then(|| value.clone())
         }
         Value::String(text) => {

@@ -1,9 +1,7 @@
 //! How containers of an app ended, as the target's own engine tells it: the truth against which a verdict is held.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -31,7 +29,7 @@ pub(crate) struct Endings {
     client: Child,
     reader: Option<JoinHandle<()>>,
     seen: Arc<Mutex<Vec<Ending>>>,
-    stop: std::process::Command,
+    stop: Command,
 }
 
 impl Endings {
@@ -39,17 +37,17 @@ impl Endings {
     pub(crate) fn of(lab: &Lab) -> Self {
         let script = "echo $$; exec docker events --format '{{json .}}' --filter type=container --filter event=die \
                       --filter event=health_status";
-        let mut client = lab.on_target(&[], &["sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut client = lab.back_door(&[], &["sh", "-c", script]).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(client.stdout.take().unwrap()).lines();
         let pid = lines.next().unwrap().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let mut ear = Ear { inspect: lab.inspector(), healthy: Vec::new(), seen: Arc::clone(&seen) };
+        let mut ear = Ear { inspect: inspector(lab), healthy: Vec::new(), seen: Arc::clone(&seen) };
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 ear.hear(&serde_json::from_str(&line).unwrap());
             }
         });
-        let stop = lab.on_target(&[], &["kill", &pid]);
+        let stop = lab.back_door(&[], &["kill", &pid]);
         Self { pid, client, reader: Some(reader), seen, stop }
     }
 
@@ -81,8 +79,11 @@ impl Drop for Endings {
     }
 }
 
+/// Says when a container's process ended, if the container is still there.
+type Inspector = Box<dyn Fn(&str) -> Option<Timestamp> + Send>;
+
 struct Ear {
-    inspect: Box<dyn Fn(&str) -> Option<Timestamp> + Send>,
+    inspect: Inspector,
     healthy: Vec<(String, Timestamp)>,
     seen: Arc<Mutex<Vec<Ending>>>,
 }
@@ -112,16 +113,12 @@ impl Ear {
     }
 }
 
-impl Lab {
-    /// Asks when a container's process ended.
-    fn inspector(&self) -> Box<dyn Fn(&str) -> Option<Timestamp> + Send> {
-        let container = self.container.to_owned();
-        Box::new(move |id| {
-            let format = "{{.State.FinishedAt}}";
-            let mut command = std::process::Command::new("docker");
-            command.args(["exec", &container, "docker", "inspect", "--format", format, id]);
-            let output = command.output().ok().filter(|output| output.status.success())?;
-            String::from_utf8_lossy(&output.stdout).trim().parse().ok()
-        })
-    }
+/// Asks a target's engine itself.
+fn inspector(lab: &Lab) -> Inspector {
+    let container = lab.container;
+    Box::new(move |id| {
+        let argv = ["exec", container, "docker", "inspect", "--format", "{{.State.FinishedAt}}", id];
+        let output = Command::new("docker").args(argv).output().ok().filter(|output| output.status.success())?;
+        String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+    })
 }

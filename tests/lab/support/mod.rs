@@ -1,7 +1,5 @@
 //! The lab's targets, one test at a time each, and the program under test.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
 mod endings;
 mod figures;
 mod recipe;
@@ -20,7 +18,7 @@ use cc_ci::domain::ids::StackName;
 use cc_ci::domain::swarm::Snapshot;
 
 pub(crate) use endings::{Ending, Endings};
-pub(crate) use figures::Delay;
+pub(crate) use figures::figure;
 pub(crate) use recipe::{Recipe, edited};
 pub(crate) use run::{Finished, Running, until};
 
@@ -110,14 +108,14 @@ impl Lab {
     pub(crate) fn run_in(&self, recipe: &Path, more: &[&str]) -> Running {
         let mut command = self.cc_ci(&["run"]);
         command.arg(recipe).args(["--target", self.name]).arg("--runner-image").arg(&self.image).args(more);
-        Running::start(command, self.state.path())
+        Running::start(command, self.state.path(), None)
     }
 
     /// Starts `cc-ci run --resume`.
     pub(crate) fn resume(&self, run: &str) -> Running {
         let mut command = self.cc_ci(&["run", "--resume", run]);
         command.arg("--runner-image").arg(&self.image);
-        Running::start(command, self.state.path())
+        Running::start(command, self.state.path(), Some(run))
     }
 
     /// This gate's state folder.
@@ -147,16 +145,16 @@ impl Lab {
         said(Command::new("docker").args(["exec", self.container, "docker"]).args(arguments))
     }
 
-    /// The same, with something before `docker` and for the caller to start.
-    pub(crate) fn on_target(&self, options: &[&str], argv: &[&str]) -> Command {
+    /// A command on the target, by the back door.
+    pub(crate) fn back_door(&self, options: &[&str], arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
-        command.arg("exec").args(options).arg(self.container).args(argv).stdin(Stdio::null());
+        command.arg("exec").args(options).arg(self.container).args(arguments);
         command
     }
 
-    /// Brings a folder of this machine onto the target.
-    pub(crate) fn copy_to_target(&self, folder: &Path, to: &str) {
-        said(Command::new("docker").arg("cp").arg(folder).arg(format!("{}:{to}", self.container)));
+    /// Copies a folder onto the target, by the back door.
+    pub(crate) fn copy_there(&self, from: &Path, to: &str) {
+        said(Command::new("docker").arg("cp").arg(from).arg(format!("{}:{to}", self.container)));
     }
 
     /// A stack as the gate sees it.

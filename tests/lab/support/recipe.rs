@@ -1,7 +1,5 @@
 //! Recipes that one test needs and nobody else: written where they are used.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,9 @@
 //! One `cc-ci run` under test: watched by its log, signalled, killed, or left to end.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
-
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use cc_ci::domain::log::{Record, read};
@@ -20,6 +19,13 @@ pub(crate) struct Running {
     child: Child,
     output: tempfile::TempDir,
     state: PathBuf,
+    before: BTreeSet<String>,
+    resumed: Option<String>,
+}
+
+fn runs(state: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(state.join("runs")).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// A run that has ended.
@@ -32,25 +38,25 @@ pub(crate) struct Finished {
 }
 
 impl Running {
-    pub(crate) fn start(mut command: Command, state: &Path) -> Self {
+    /// Starts the command. `resumed` is the run that it goes on with; without it, it makes a new one.
+    pub(crate) fn start(mut command: Command, state: &Path, resumed: Option<&str>) -> Self {
         let output = tempfile::tempdir().unwrap();
         let file = |name: &str| std::fs::File::create(output.path().join(name)).unwrap();
-        command
-            .arg("--out")
-            .arg(output.path().join("out"))
-            .stdout(file("stdout"))
-            .stderr(file("stderr"))
-            .stdin(Stdio::null());
-        Self { child: command.spawn().unwrap(), output, state: state.to_owned() }
+        command.arg("--out").arg(output.path().join("out")).stdout(file("stdout")).stderr(file("stderr"));
+        let before = runs(state);
+        Self {
+            child: command.spawn().unwrap(),
+            output,
+            state: state.to_owned(),
+            before,
+            resumed: resumed.map(str::to_owned),
+        }
     }
 
-    /// The id of the newest run of this gate.
+    /// The run's id, once it has one.
     pub(crate) fn id(&self) -> String {
-        until("a run folder", || {
-            let runs = std::fs::read_dir(self.state.join("runs")).ok()?;
-            let newest = runs.flatten().max_by_key(|run| run.metadata().and_then(|meta| meta.created()).ok());
-            newest.map(|run| run.file_name().to_string_lossy().into_owned())
-        })
+        let new = || runs(&self.state).into_iter().find(|run| !self.before.contains(run));
+        self.resumed.clone().unwrap_or_else(|| until("a run folder", new))
     }
 
     fn log_file(&self) -> PathBuf {

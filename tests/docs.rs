@@ -1,0 +1,70 @@
+//! The tables in the docs are those of the code. `UPDATE_DOCS=1 cargo test --test docs` writes them anew.
+
+#![expect(clippy::unwrap_used, reason = "a document that cannot be read fails its test")]
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use cc_ci::domain::finding::{Class, FindingKind};
+use cc_ci::domain::lint::{RULES, Severity};
+
+/// Everything behind this line of a document is generated.
+const GENERATED: &str = "<!-- generated: see tests/docs.rs -->\n";
+
+fn holds(document: &str, table: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(document);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let by_hand = text.split(GENERATED).next().unwrap_or_default();
+    let wanted = format!("{by_hand}{GENERATED}\n{table}");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap();
+    assert!(found == wanted, "{document} is behind the code; hint: UPDATE_DOCS=1 cargo test --test docs");
+}
+
+#[test]
+fn every_finding_is_documented() {
+    let mut table = String::from("| kind | usually the fault of | what to do |\n|---|---|---|\n");
+    for kind in FindingKind::ALL {
+        let class = match kind.class() {
+            Class::Recipe => "the recipe",
+            Class::Infra => "the infrastructure",
+            Class::Tests => "the tests file",
+            Class::Unknown => "not known from one run",
+        };
+        writeln!(table, "| `{}` | {class} | {} |", kind.name(), kind.advice()).unwrap();
+    }
+    holds("findings.md", &table);
+}
+
+#[test]
+fn every_lint_rule_is_documented() {
+    let mut table = String::from("| rule | asks for | why | what to do |\n|---|---|---|---|\n");
+    for rule in RULES {
+        let severity = match rule.severity {
+            Severity::Error => "error",
+            Severity::Hint => "hint",
+        };
+        writeln!(table, "| {} {severity} | {} | {} | {} |", rule.id, rule.what, rule.why, rule.advice).unwrap();
+    }
+    holds("lint.md", &table);
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let documents = std::fs::read_dir(root.join("docs")).unwrap().flatten().map(|entry| entry.path());
+    for document in
+        documents.chain([root.join("README.md")]).filter(|path| path.extension().is_some_and(|end| end == "md"))
+    {
+        let text = std::fs::read_to_string(&document).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if target.contains("://") || target.starts_with('#') {
+                continue;
+            }
+            let place = document.parent().unwrap().join(target.split('#').next().unwrap());
+            assert!(place.exists(), "{}: `{target}` leads nowhere", document.display());
+        }
+    }
+}
