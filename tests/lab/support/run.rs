@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 
 /// No run of a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// A run that is left in the middle may clean up for so long.
+const CLEAN_UP: Duration = Duration::from_secs(30);
 
 /// A run that is going on.
 pub(crate) struct Running {
@@ -119,7 +121,12 @@ impl Drop for Running {
         // A test that failed leaves no program behind; what that leaves on the target, the next sweep would find.
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             self.interrupt();
-            let _ended = self.child.wait();
+            let begun = Instant::now();
+            while self.child.try_wait().is_ok_and(|ended| ended.is_none()) && begun.elapsed() < CLEAN_UP {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            // Where the target has gone, its clean-up would wait for it far longer.
+            let _ended = self.child.kill().and_then(|()| self.child.wait());
         }
     }
 }
