@@ -6,8 +6,10 @@
 
 mod as_written;
 mod claims;
-mod convergence;
+mod crash_loops;
 mod endings;
+mod images;
 mod resume;
 mod service;
+mod starts;
 mod support;

@@ -82,7 +82,7 @@ impl Organisation {
     }
 
     fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
-        self.ask("admin", method, path, &body)
+        self.ask("admin", method, path, body)
     }
 
     fn ask(&self, login: &str, method: Method, path: &str, body: &Value) -> Value {
