@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::figures::figure;
 use crate::support::forge::{Organisation, POLL};
-use crate::support::lab;
+use crate::support::{figure, lab};
 
 #[test]
 fn s40_a_members_comment_becomes_one_comment_with_the_verdict() {

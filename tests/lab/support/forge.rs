@@ -70,7 +70,7 @@ impl Organisation {
             organisation.admin(
                 Method::PUT,
                 &format!("/teams/{}/members/{}", made["id"], organisation.login(who)),
-                json!({}),
+                &json!({}),
             );
         }
         organisation
@@ -115,7 +115,7 @@ impl Organisation {
         self.admin(
             Method::POST,
             &format!("/orgs/{}/repos", self.name),
-            json!({"name": recipe, "default_branch": "main"}),
+            &json!({"name": recipe, "default_branch": "main"}),
         );
         let place = self.folder.path().join(recipe);
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes").join(recipe);

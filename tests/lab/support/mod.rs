@@ -1,11 +1,8 @@
 //! The lab's targets, one test at a time each, and the program under test.
 
-mod deaths;
-pub(crate) mod figures;
-pub(crate) mod forge;
-pub(crate) mod recipe;
 mod endings;
 mod figures;
+pub(crate) mod forge;
 mod recipe;
 mod run;
 
