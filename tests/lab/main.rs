@@ -6,7 +6,9 @@
 
 mod as_written;
 mod claims;
-mod convergence;
+mod crash_loops;
 mod endings;
+mod images;
 mod resume;
+mod starts;
 mod support;

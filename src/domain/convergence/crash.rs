@@ -107,8 +107,9 @@ impl View<'_> {
     fn crash_finding(&self, l: &Loop, told: &[&Loop]) -> Finding {
         let service = l.service;
         let mut finding = self.exit_finding(service, l.place, &l.exits).about(&service.name);
-        if let Some(last) = l.last() {
-            finding = finding.with("deciding exit", ended(last).to_string());
+        // With several loops it is the one that completed the picture, whichever of them is named first.
+        if let Some(deciding) = told.iter().filter_map(|told| told.last()).map(ended).max() {
+            finding = finding.with("deciding exit", deciding.to_string());
         }
         finding = finding.with(format!("exits of {}", service.name), sentences::lives_table(&l.place.lives));
         if !l.place.last_lines.is_empty() {

@@ -19,6 +19,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// So much of a step's output is kept for a finding.
 const KEPT: usize = 64 << 10;
 
+/// A target that was silent through a whole stage is not waited for once more: the sweep cleans it when it is back.
+const IN_TEARDOWN: Duration = Duration::from_secs(20);
+
+fn patience(stage: Stage) -> Duration {
+    if stage == Stage::Teardown { IN_TEARDOWN } else { SILENCE }
+}
+
 /// A step that has ended, and what it said in this process.
 pub(super) struct Ended {
     pub end: StepEnd,
@@ -51,7 +58,7 @@ impl Run {
                         heard = Instant::now();
                     }
                     let error = EngineError::from(error);
-                    if !error.is_silence() || heard.elapsed() > SILENCE {
+                    if !error.is_silence() || heard.elapsed() > patience(stage) {
                         return Err(error.into());
                     }
                     tracing::debug!(%error, "the runner's step is followed anew");

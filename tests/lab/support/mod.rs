@@ -1,16 +1,25 @@
 //! The lab's targets, one test at a time each, and the program under test.
 
-mod deaths;
-pub(crate) mod figures;
-pub(crate) mod recipe;
+mod endings;
+mod figures;
+mod recipe;
 mod run;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-pub(crate) use deaths::Deaths;
+use cc_ci::adapters::docker::connect;
+use cc_ci::adapters::docker::observe::Observer;
+use cc_ci::adapters::session::Session;
+use cc_ci::domain::ids::StackName;
+use cc_ci::domain::swarm::Snapshot;
+
+pub(crate) use endings::{Ending, Endings};
+pub(crate) use figures::figure;
+pub(crate) use recipe::{Recipe, edited};
 pub(crate) use run::{Finished, Running, until};
 
 /// The sections of `targets.toml` that tests may use; each is a test Swarm of its own.
@@ -146,6 +155,18 @@ impl Lab {
     /// Copies a folder onto the target, by the back door.
     pub(crate) fn copy_there(&self, from: &Path, to: &str) {
         said(Command::new("docker").arg("cp").arg(from).arg(format!("{}:{to}", self.container)));
+    }
+
+    /// A stack as the gate sees it.
+    pub(crate) fn snapshot(&self, stack: &str) -> Snapshot {
+        let target = cc_ci::config::target(self.name, &self.targets).unwrap();
+        let stack = StackName::parse(stack).unwrap();
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let session = Session::open(&target).await.unwrap();
+            let docker = connect(session.docker_socket()).await.unwrap();
+            let offset = jiff::SignedDuration::ZERO;
+            Observer::new(docker, stack, offset, BTreeMap::new()).look().await.unwrap()
+        })
     }
 
     /// The lines of a container on the target, with their times, in the order of those.

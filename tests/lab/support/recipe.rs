@@ -1,80 +1,63 @@
-//! Recipes made for one test: a compose file of few lines, in a folder of the recipe's name.
+//! Recipes that one test needs and nobody else: written where they are used.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A recipe's folder, gone with the value.
+/// A recipe in a folder that goes with it.
 pub(crate) struct Recipe {
     folder: tempfile::TempDir,
-    name: &'static str,
+    name: String,
 }
 
 impl Recipe {
-    /// A recipe with these services; the labels of version and backup are put to service `app` by the caller where it
-    /// wants them, the networks `proxy` and `internal` and the volumes `data` and `db_data` are declared.
-    pub(crate) fn new(name: &'static str, services: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join(name);
-        std::fs::create_dir(&place).unwrap();
-        let compose = format!("version: \"3.8\"\n\nservices:\n{services}\n{REST}");
-        std::fs::write(place.join("compose.yml"), compose).unwrap();
-        std::fs::write(place.join(".env.sample"), ENV).unwrap();
-        Self { folder, name }
+    /// A recipe of one compose file; `compose` is all that follows its first line.
+    pub(crate) fn of(name: &str, compose: &str) -> Self {
+        let recipe = Self { folder: tempfile::tempdir().unwrap(), name: name.to_owned() };
+        fs::create_dir(recipe.path()).unwrap();
+        recipe.write("compose.yml", &format!("version: \"3.8\"\n{compose}"));
+        recipe.write(".env.sample", &format!("TYPE={name}\nDOMAIN={name}.example.com\n"));
+        recipe
     }
 
+    /// Adds to its `.env.sample`.
+    pub(crate) fn with_env(self, lines: &str) -> Self {
+        let sample = self.path().join(".env.sample");
+        let before = fs::read_to_string(&sample).unwrap();
+        fs::write(sample, before + lines).unwrap();
+        self
+    }
+
+    /// A copy of a recipe of `tests/recipes`.
+    pub(crate) fn copy_of(name: &str) -> Self {
+        let recipe = Self { folder: tempfile::tempdir().unwrap(), name: name.to_owned() };
+        fs::create_dir(recipe.path()).unwrap();
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes").join(name);
+        for file in fs::read_dir(original).unwrap().flatten() {
+            fs::copy(file.path(), recipe.path().join(file.file_name())).unwrap();
+        }
+        recipe
+    }
+
+    /// Its folder.
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.path().join(self.name)
+        self.folder.path().join(&self.name)
+    }
+
+    /// The text of one of its files.
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path().join(file)).unwrap()
+    }
+
+    /// Writes one of its files.
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        fs::write(self.path().join(file), text).unwrap();
     }
 }
 
-impl AsRef<Path> for Recipe {
-    fn as_ref(&self) -> &Path {
-        self.folder.path()
-    }
+/// The text with each first part replaced by the second; each must be there.
+pub(crate) fn edited(text: &str, edits: &[(&str, &str)]) -> String {
+    edits.iter().fold(text.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "`{from}` is not in\n{text}");
+        text.replace(from, to)
+    })
 }
-
-const ENV: &str =
-    "TYPE=test\nDOMAIN=test.example.com\nLETS_ENCRYPT_ENV=production\nSECRET_DB_PASSWORD_VERSION=v1 # length=32\n";
-
-const REST: &str = "
-networks:
-  proxy:
-    external: true
-  internal:
-
-volumes:
-  data:
-  db_data:
-
-secrets:
-  db_password:
-    external: true
-    name: ${STACK_NAME}_db_password_${SECRET_DB_PASSWORD_VERSION}
-";
-
-/// The lab's web app as service `name`, with these environment lines and further lines of the service.
-pub(crate) fn web(name: &str, environment: &[&str], more: &str) -> String {
-    let environment: String = environment.iter().map(|line| format!("      - {line}\n")).collect();
-    let environment = if environment.is_empty() { String::new() } else { format!("    environment:\n{environment}") };
-    format!("  {name}:\n    image: lab/web:1.0.0\n{environment}    networks: [internal, proxy]\n{more}")
-}
-
-/// The lab's database, which needs so many seconds for its first start.
-pub(crate) fn slow_database(seconds: u32, healthcheck: &str) -> String {
-    format!(
-        "  db:
-    image: lab/postgres:17
-    environment:
-      - POSTGRES_USER=notes
-      - POSTGRES_DB=notes
-      - POSTGRES_PASSWORD_FILE=/run/secrets/db_password
-      - LAB_INIT_SECONDS={seconds}
-    networks: [internal]
-    volumes: [\"db_data:/var/lib/postgresql/data\"]
-    secrets: [db_password]
-    healthcheck: {healthcheck}
-"
-    )
-}
-
-/// A healthcheck of the web app that is quick to pass.
-pub(crate) const HEALTHY: &str = "    healthcheck: {test: [\"CMD\", \"web\", \"healthcheck\"], interval: 1s, timeout: 2s, retries: 3, start_period: 30s}\n";

@@ -13,6 +13,8 @@ use nix::unistd::Pid;
 
 /// No run of a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// A run that is left in the middle may clean up for so long.
+const CLEAN_UP: Duration = Duration::from_secs(30);
 
 /// A run that is going on.
 pub(crate) struct Running {
@@ -119,7 +121,12 @@ impl Drop for Running {
         // A test that failed leaves no program behind; what that leaves on the target, the next sweep would find.
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
             self.interrupt();
-            let _ended = self.child.wait();
+            let begun = Instant::now();
+            while self.child.try_wait().is_ok_and(|ended| ended.is_none()) && begun.elapsed() < CLEAN_UP {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            // Where the target has gone, its clean-up would wait for it far longer.
+            let _ended = self.child.kill().and_then(|()| self.child.wait());
         }
     }
 }
@@ -135,8 +142,15 @@ impl Finished {
     /// Asserts exit code and verdict.
     pub(crate) fn assert(&self, code: i32, verdict: &str) -> &Self {
         let told = self.results();
-        assert_eq!((self.code, told.verdict.name()), (Some(code), verdict), "{}\n{}", told.sentence, self.stderr);
+        assert_eq!((self.code, told.verdict.name()), (Some(code), verdict), "{}", self.told());
         self
+    }
+
+    /// All that it said, for a test that fails.
+    pub(crate) fn told(&self) -> String {
+        let log: Vec<String> =
+            self.log.iter().map(|record| format!("{:.3} {}: {}", record.at, record.source, record.text)).collect();
+        format!("{:#?}\n{}\n{}", self.results().findings, log.join("\n"), self.stderr)
     }
 }
 

@@ -48,7 +48,10 @@ fn s20_crash_loop_of_two_together_names_the_one_that_the_other_depends_on() {
     let others = ended.headline().evidence.iter().find(|evidence| evidence.what == "other services that exit").unwrap();
     assert_eq!(others.text, "app: 3 exits");
     // Without such a word, the one that exited first.
-    lab([app(), db()]).ends().is_red(CrashLoop, "app");
+    let ended = lab([app(), db()]).ends();
+    ended.is_red(CrashLoop, "app");
+    // It is told when the other one has exited three times too, and that exit is the deciding one.
+    assert!(ended.after - ended.decided_by() <= 2_000, "{} {}", ended.after, ended.decided_by());
     // Or the one that the other's last lines name.
     lab([app().says("cannot connect to tasks.db:5432"), db()]).ends().is_red(CrashLoop, "db");
 }
