@@ -137,8 +137,10 @@ impl Run {
     ) -> Result<Self, EngineError> {
         let row = gate.store.run(&plan.run).await?.ok_or_else(|| EngineError::NoSuchRun(plan.run.clone()))?;
         let folder = gate.state.run(&plan.run);
-        if row.results.is_some() {
-            return Err(EngineError::Done(plan.run, folder.results()));
+        match row.results.as_deref() {
+            None => {}
+            Some("null") => return Err(EngineError::Swept(plan.run)),
+            Some(_) => return Err(EngineError::Done(plan.run, folder.results())),
         }
         if row.protocol != PROTOCOL {
             return Err(EngineError::OtherProtocol { run: plan.run, theirs: row.protocol, ours: PROTOCOL });
