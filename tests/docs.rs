@@ -52,6 +52,23 @@ fn every_lint_rule_is_documented() {
 }
 
 #[test]
+fn every_dependency_is_documented() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/dependencies.md")).unwrap();
+    let cells: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    let documented: Vec<&str> = cells.iter().flat_map(|cell| cell.split(", ")).collect();
+    for manifest in ["Cargo.toml", "xtask/Cargo.toml"] {
+        let manifest: toml::Table = std::fs::read_to_string(root.join(manifest)).unwrap().parse().unwrap();
+        for section in ["dependencies", "dev-dependencies"] {
+            for name in manifest.get(section).and_then(toml::Value::as_table).into_iter().flat_map(|table| table.keys())
+            {
+                assert!(documented.contains(&name.as_str()), "docs/dependencies.md does not say what `{name}` is for");
+            }
+        }
+    }
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let documents = std::fs::read_dir(root.join("docs")).unwrap().flatten().map(|entry| entry.path());

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::domain::ids::{CommitSha, RecipeName};
@@ -144,11 +145,38 @@ async fn from_directory(folder: &Path, given: &str) -> Result<Source, SourceErro
     let mut revision = Revision { commit: None, version: None, dirty: true, source: given.to_owned() };
     if repository {
         revision.commit = CommitSha::parse(git(&folder, "name the commit", &["rev-parse", "HEAD"]).await?.trim()).ok();
-        revision.dirty = !git(&folder, "look for changes", &["status", "--porcelain"]).await?.trim().is_empty();
+        revision.dirty = has_changes(&folder, &paths).await?;
     }
     let short = revision.commit.as_ref().map_or_else(|| digest(&files), |commit| commit.short().to_owned());
     let chaos_version = if revision.dirty { format!("{short}+U") } else { short };
     Ok(Source { name, revision, chaos_version, files })
+}
+
+/// Whether the files are others than those of the commit. Not by `git status`: that runs the filters which the repository's
+/// own configuration names, and those are programs.
+async fn has_changes(folder: &Path, paths: &[String]) -> Result<bool, SourceError> {
+    let committed = git(folder, "list the commit's files", &["ls-tree", "-r", "-z", "--full-tree", "HEAD"]).await?;
+    // `100644 blob <id>\t<path>`; links and submodules are no files of a recipe.
+    let mut committed: Vec<(&str, &str)> = committed
+        .split('\0')
+        .filter_map(|line| line.split_once('\t'))
+        .filter(|(entry, _)| entry.starts_with("100"))
+        .filter_map(|(entry, path)| Some((path, entry.split(' ').nth(2)?)))
+        .collect();
+    committed.sort_unstable();
+    let is_file = |path: &&String| folder.join(path).symlink_metadata().is_ok_and(|kind| kind.is_file());
+    let mut files: Vec<&str> = paths.iter().filter(is_file).map(String::as_str).collect();
+    files.sort_unstable();
+    files.dedup();
+    if !files.iter().copied().eq(committed.iter().map(|(path, _)| *path))
+        || files.iter().any(|path| path.contains('\n'))
+    {
+        return Ok(true);
+    }
+    let hashes =
+        git_with(folder, "hash the files", &["hash-object", "--no-filters", "--stdin-paths"], Some(files.join("\n")))
+            .await?;
+    Ok(!hashes.lines().eq(committed.iter().map(|(_, id)| *id)))
 }
 
 /// Whether the folder is the top of a git repository with a commit; a folder *inside* a repository is a plain one.
@@ -212,32 +240,43 @@ fn digest(files: &RecipeFiles) -> String {
 }
 
 async fn git(folder: &Path, what: &'static str, arguments: &[&str]) -> Result<String, SourceError> {
+    git_with(folder, what, arguments, None).await
+}
+
+async fn git_with(
+    folder: &Path,
+    what: &'static str,
+    arguments: &[&str],
+    input: Option<String>,
+) -> Result<String, SourceError> {
     let failed = |message: String| SourceError::Git { what, message };
-    let child = Command::new("git")
-        .args([
-            "-c",
-            "core.hooksPath=/dev/null",
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "core.symlinks=false",
-            "-c",
-            "advice.detachedHead=false",
-            "-c",
-            "safe.directory=*",
-        ])
+    let settings =
+        ["core.hooksPath=/dev/null", "core.fsmonitor=false", "core.symlinks=false", "advice.detachedHead=false"];
+    let mut child = Command::new("git")
+        .args(settings.iter().flat_map(|setting| ["-c", setting]))
         .args(arguments)
         .current_dir(folder)
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_ALLOW_PROTOCOL", "https:http:ssh:file:git")
         .env("LC_ALL", "C")
-        .stdin(Stdio::null())
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(PATIENCE, child)
+        .spawn()
+        .map_err(|error| failed(format!("cannot be started: {error}; hint: install git")))?;
+    let feed = child.stdin.take().zip(input);
+    let fed = async {
+        if let Some((mut stdin, input)) = feed {
+            // A git that does not read to the end says itself why.
+            let _written = stdin.write_all(input.as_bytes()).await;
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, async { tokio::join!(fed, child.wait_with_output()).1 });
+    let output = ended
         .await
         .map_err(|_| failed(format!("gave no answer within {} s", PATIENCE.as_secs())))?
-        .map_err(|error| failed(format!("cannot be started: {error}; hint: install git")))?;
+        .map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
@@ -316,6 +355,27 @@ mod tests {
         assert!(!there.revision.dirty);
         assert_eq!(there.files.text("compose.yml").unwrap(), "services: {}\n");
         assert_eq!((there.name.as_str(), there.chaos_version.len()), ("notes", 8));
+    }
+
+    #[tokio::test]
+    async fn a_repository_cannot_have_its_filters_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("notes");
+        std::fs::create_dir(&place).unwrap();
+        let run = async |arguments: &[&str]| git(&place, "test", arguments).await.unwrap();
+        run(&["init", "--quiet", "-b", "main"]).await;
+        std::fs::write(place.join("compose.yml"), "services: {}\n").unwrap();
+        std::fs::write(place.join(".gitattributes"), "* filter=evil\n").unwrap();
+        run(&["add", "."]).await;
+        run(&["-c", "user.name=ada", "-c", "user.email=ada@example.org", "commit", "-qm", "first"]).await;
+        let canary = folder.path().join("canary");
+        run(&["config", "filter.evil.clean", &format!("touch {}; cat", canary.display())]).await;
+        // A new time makes git look at the content again.
+        std::fs::write(place.join("compose.yml"), "services: {}\n").unwrap();
+        assert!(!read(place.to_str().unwrap()).await.unwrap().revision.dirty);
+        std::fs::write(place.join("compose.yml"), "services: {app: {}}\n").unwrap();
+        assert!(read(place.to_str().unwrap()).await.unwrap().revision.dirty);
+        assert!(!canary.exists(), "a filter of the repository was run");
     }
 
     #[tokio::test]

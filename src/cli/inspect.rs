@@ -10,6 +10,7 @@ use crate::config;
 use crate::domain::ids::{DomainName, RunId, TargetName};
 use crate::domain::lint::{RULES, Severity, lint as lint_files};
 use crate::domain::recipe::files::RecipeFiles;
+use crate::domain::results::count;
 use crate::domain::target::{Endpoint, Role, Target};
 use crate::engine::plan::{Plan, TOTAL_LIMIT_SECONDS};
 
@@ -18,7 +19,7 @@ pub(super) struct PlanArguments {
     /// The recipe: a directory, or a git URL with an optional @REF
     #[arg(value_name = "DIR|GIT-URL[@REF]")]
     recipe: String,
-    /// Show the names and variables that a run on this target would have
+    /// Show the names that a run on this target would have
     #[arg(long)]
     target: Option<String>,
     #[command(flatten)]
@@ -106,6 +107,7 @@ fn say_hits(files: &RecipeFiles) -> anyhow::Result<usize> {
         writeln!(out, "{place}: {word} {}: {}\n    {}", hit.rule, hit.text, hit.advice)?;
     }
     let errors = hits.iter().filter(|hit| hit.severity == Severity::Error).count();
-    writeln!(out, "{} rules, {errors} errors, {} hints", RULES.len(), hits.len() - errors)?;
+    let (wrong, said) = (count(errors, "error", "errors"), count(hits.len() - errors, "hint", "hints"));
+    writeln!(out, "{} rules, {wrong}, {said}", RULES.len())?;
     Ok(errors)
 }

@@ -76,7 +76,7 @@ enum Command {
 /// Where things are.
 #[derive(Debug, Clone, Args)]
 struct Places {
-    /// The state folder: database, logs, keys [default: $XDG_STATE_HOME/cc-ci, else ~/.local/state/cc-ci]
+    /// The state folder: database, logs, results [default: $XDG_STATE_HOME/cc-ci, else ~/.local/state/cc-ci]
     #[arg(long, env = "CC_CI_STATE", value_name = "DIR", hide_env_values = true)]
     state: Option<PathBuf>,
     /// The file that describes the targets [default: targets.toml in the state folder]

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// Leave the app up for so long before it is removed, e.g. 30m; Ctrl-C ends it earlier
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     keep: Option<u64>,
-    /// The whole run may take so long, e.g. 20m
+    /// The whole run may take so long, e.g. 20m [default: 60m]
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value_t = TOTAL_LIMIT_SECONDS, hide_default_value = true)]
     limit: u64,
     /// Go on with a run whose process was killed
@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     /// Show the app's log lines too
     #[arg(long, short)]
     verbose: bool,
-    /// The runner image: a name that the target knows, or a `docker save` file [default: runner.tar in the state folder]
+    /// The runner image: a name that the target knows or can pull, or a `docker save` file [default: runner.tar in the state folder]
     #[arg(long, value_name = "REF|FILE", env = "CC_CI_RUNNER_IMAGE", hide_env_values = true)]
     runner_image: Option<String>,
     #[command(flatten)]
@@ -85,7 +85,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let run = match &arguments.resume {
         Some(id) => {
             let plan = Run::stored_plan(&store, id).await?;
-            let target = config::target(plan.target.as_str(), &arguments.places.targets())?;
+            let word = plan.target_word.as_deref().unwrap_or(plan.target.as_str());
+            let target = config::target(word, &arguments.places.targets())?;
             Run::resume(gate, plan, target, Some(sender)).await?
         }
         None => begin(gate, &arguments, sender).await?,

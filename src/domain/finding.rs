@@ -83,7 +83,7 @@ kinds! {
     /// The target's CPU, memory or disk was used up by something else.
     HostStarved "host_starved" Infra "Give the target more of what was short, or run fewer things on it.";
     /// Something was left behind on the target.
-    Leftovers "leftovers" Infra "The target stays out of use until `cc-ci sweep` has cleaned it.";
+    Leftovers "leftovers" Infra "Run `cc-ci sweep` on the target, then look at what is left there.";
     /// The target could not be reached.
     TargetUnreachable "target_unreachable" Infra "Check the target's network and SSH server, then try again.";
     /// Operators would have to set a variable.

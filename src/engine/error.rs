@@ -45,6 +45,8 @@ pub enum EngineError {
     Alive(RunId),
     #[error("run {0} has its verdict already\nhint: its results are in {1}")]
     Done(RunId, PathBuf),
+    #[error("run {0} was swept: there is nothing to go on with\nhint: start it anew")]
+    Swept(RunId),
     #[error(
         "run {run} was made by another version of cc-ci (runner protocol {theirs}, this one speaks {ours})\nhint: `cc-ci sweep` removes what it left; start it anew"
     )]
@@ -73,6 +75,7 @@ impl EngineError {
                 | Self::NoSuchRun(_)
                 | Self::Alive(_)
                 | Self::Done(..)
+                | Self::Swept(_)
                 | Self::OtherProtocol { .. }
         )
     }

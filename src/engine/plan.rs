@@ -11,7 +11,7 @@ use crate::domain::deployment::{Deployment, Facts, PlanError};
 use crate::domain::ids::{DomainName, RecipeName, RunId, StackName, TargetName};
 use crate::domain::recipe::files::RecipeFiles;
 use crate::domain::results::Revision;
-use crate::domain::target::Target;
+use crate::domain::target::{Endpoint, Target};
 
 /// The frozen inputs, stored with the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Plan {
     pub chaos_version: String,
     /// The target, a section of `targets.toml`.
     pub target: TargetName,
+    /// `unix:///…`, where the target is not a section of `targets.toml`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_word: Option<String>,
     /// The app's domain.
     pub domain: DomainName,
     /// The app's stack.
@@ -52,7 +55,11 @@ impl Plan {
         limit_seconds: u64,
     ) -> Result<Self, EngineError> {
         let domain = run.app_domain(&target.domain)?;
-        Ok(Self {
+        let target_word = match &target.endpoint {
+            Endpoint::Unix(path) if target.name.as_str() == "local" => Some(format!("unix://{}", path.display())),
+            Endpoint::Unix(_) | Endpoint::Ssh { .. } => None,
+        };
+        let mut plan = Self {
             stack: StackName::of_domain(&domain)?,
             recipe: source.name.clone(),
             head: source.revision.clone(),
@@ -62,8 +69,12 @@ impl Plan {
             keep_seconds,
             // Looking at the app is not the run's own time.
             limit_seconds: limit_seconds + keep_seconds.unwrap_or(0),
+            target_word,
             run,
-        })
+        };
+        let deployment = plan.deployment(&source.files, target).ok();
+        plan.head.version = deployment.and_then(|deployment| deployment.version).map(|version| version.to_string());
+        Ok(plan)
     }
 
     /// What a deploy of these files is.

@@ -15,6 +15,7 @@ use crate::domain::results::{
     By, Deploys, Driver, FloorFacts, LintLine, Mark, Results, RunFacts, StageOutcome, Target, Timing, conclude,
 };
 use crate::domain::stage::Stage;
+use crate::domain::verdict::Verdict;
 use crate::engine::EngineError;
 use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 
@@ -26,7 +27,10 @@ impl Run {
             serde_json::to_string_pretty(&results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let json = self.log.masked(&json);
         std::fs::write(self.folder.results(), &json).map_err(EngineError::file(self.folder.results()))?;
-        self.log.say(format!("{}: {}", results.verdict.name(), results.sentence));
+        match results.verdict {
+            Verdict::NotJudged => self.log.say(&results.sentence),
+            Verdict::Green | Verdict::Red => self.log.say(format!("{}: {}", results.verdict.name(), results.sentence)),
+        }
         self.write_report(&results)?;
         let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
         self.gate.store.finish(&self.plan.run, &end, results.finished).await?;

@@ -30,7 +30,7 @@ impl Run {
         if let Some(watch) = &live.watch {
             watch.enter(Stage::Keep);
         }
-        self.log.say(format!("https://{} stays up until {until}; Ctrl-C ends it now", self.plan.domain));
+        self.log.say(format!("https://{} stays up until {until:.0}; Ctrl-C ends it now", self.plan.domain));
         self.phase::<(), Stop>("keep", By::App, async {
             let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
             tokio::select! {

@@ -147,8 +147,10 @@ impl Run {
     pub async fn open(gate: Gate, plan: Plan, target: Target, listener: Option<Listener>) -> Result<Self, EngineError> {
         let row = gate.store.run(&plan.run).await?.ok_or_else(|| EngineError::NoSuchRun(plan.run.clone()))?;
         let folder = gate.state.run(&plan.run);
-        if row.results.is_some() {
-            return Err(EngineError::Done(plan.run, folder.results()));
+        match row.results.as_deref() {
+            None => {}
+            Some("null") => return Err(EngineError::Swept(plan.run)),
+            Some(_) => return Err(EngineError::Done(plan.run, folder.results())),
         }
         if row.protocol != PROTOCOL {
             return Err(EngineError::OtherProtocol { run: plan.run, theirs: row.protocol, ours: PROTOCOL });

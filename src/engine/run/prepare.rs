@@ -1,12 +1,13 @@
 //! Prepare: reach the target, claim it, sweep it, take its inventory, have the runner there.
 
 use bollard::Docker;
+use bollard::query_parameters::ListNetworksOptions;
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Run, Stop};
 use crate::adapters::docker::runner::RunnerError;
-use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
+use crate::adapters::docker::{DockerError, Engine, Tried as _, connect, engine, inventory, runner};
 use crate::adapters::probe::Web;
 use crate::adapters::session::Session;
 use crate::domain::deployment::Deployment;
@@ -46,6 +47,11 @@ impl Live {
     }
 }
 
+async fn has_proxy_network(docker: &Docker) -> Result<bool, DockerError> {
+    let networks = docker.list_networks(None::<ListNetworksOptions>).await.tried("list the networks")?;
+    Ok(networks.iter().any(|network| network.name.as_deref() == Some("proxy")))
+}
+
 impl Run {
     /// Reaches the target and claims it.
     pub(super) async fn reach(&self) -> Result<Live, Stop> {
@@ -67,6 +73,9 @@ impl Run {
                 "the target's engine is no swarm manager\nhint: run `docker swarm init` there".to_owned(),
             )
             .into());
+        }
+        if !has_proxy_network(&docker).await? {
+            return Err(EngineError::Target("the target has no network `proxy`, by which its proxy reaches the apps\nhint: run `docker network create -d overlay --attachable proxy` there, and deploy a proxy on it".to_owned()).into());
         }
         self.log.say(format!("engine {} answers on {}", engine.version, self.target.name));
         self.store(ENGINE, &engine.version).await?;

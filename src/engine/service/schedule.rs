@@ -75,6 +75,7 @@ impl Service {
             },
             chaos_version: head.short().to_owned(),
             target: target.name.clone(),
+            target_word: None,
             stack: crate::domain::ids::StackName::of_domain(&domain)?,
             domain,
             keep_seconds: keep,
