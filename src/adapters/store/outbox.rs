@@ -115,6 +115,18 @@ impl Store {
             .collect())
     }
 
+    /// It is posted now for the first time. Written down before, so that a gate that is killed in between looks for it.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn posting(&self, key: &str) -> Result<(), StoreError> {
+        sqlx::query!("UPDATE outbox SET state = 'unknown' WHERE key = ?", key)
+            .execute(&self.write)
+            .await
+            .tried("note that an answer is posted")?;
+        Ok(())
+    }
+
     /// The forge shows this change of it.
     ///
     /// # Errors

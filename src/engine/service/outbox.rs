@@ -18,24 +18,21 @@ impl Service {
     pub(super) async fn flush(&self) -> Result<(), EngineError> {
         let store = &self.shared.gate.store;
         for due in store.due(Timestamp::now()).await? {
-            match self.show(&due).await {
-                Ok(remote) => store.shown(&due.key, due.wanted, remote).await?,
-                Err(error) if error.is_final() => {
-                    self.give_up(&due, &error);
-                    store.give_up(&due.key, &error.to_string()).await?;
+            let error = match self.show(&due).await {
+                Ok(remote) => {
+                    store.shown(&due.key, due.wanted, remote).await?;
+                    continue;
                 }
-                Err(error) => {
-                    let pause =
-                        error.retry_after().unwrap_or_else(|| (FIRST_PAUSE << due.tries.min(8)).min(LONGEST_PAUSE));
-                    store
-                        .not_shown(
-                            &due.key,
-                            &error.to_string(),
-                            error.is_unknown(),
-                            Timestamp::now() + Duration::from_secs(pause),
-                        )
-                        .await?;
-                }
+                Err(EngineError::Forge(error)) => error,
+                Err(other) => return Err(other),
+            };
+            if error.is_final() {
+                self.give_up(&due, &error);
+                store.give_up(&due.key, &error.to_string()).await?;
+            } else {
+                let pause = error.retry_after().unwrap_or_else(|| (FIRST_PAUSE << due.tries.min(8)).min(LONGEST_PAUSE));
+                let next = Timestamp::now() + Duration::from_secs(pause);
+                store.not_shown(&due.key, &error.to_string(), error.is_unknown(), next).await?;
             }
         }
         Ok(())
@@ -52,30 +49,38 @@ impl Service {
     }
 
     /// Makes the forge show one thing. Returns the id of a comment.
-    async fn show(&self, due: &Due) -> Result<Option<u64>, ForgeError> {
+    async fn show(&self, due: &Due) -> Result<Option<u64>, EngineError> {
         let forge = &self.shared.forge;
         match due.kind {
             Kind::Reaction => {
                 let comment = due.key.split('/').next_back().and_then(|id| id.parse().ok()).unwrap_or(0);
-                forge.react(&due.repository, comment, &due.content).await.map(|()| None)
+                forge.react(&due.repository, comment, &due.content).await?;
+                Ok(None)
             }
-            Kind::Comment => self.show_comment(due).await.map(Some),
-            Kind::Status => self.show_status(due).await.map(|()| None),
+            Kind::Comment => Ok(Some(self.show_comment(due).await?)),
+            Kind::Status => {
+                self.show_status(due).await?;
+                Ok(None)
+            }
         }
     }
 
-    async fn show_comment(&self, due: &Due) -> Result<u64, ForgeError> {
+    async fn show_comment(&self, due: &Due) -> Result<u64, EngineError> {
         let forge = &self.shared.forge;
         let known = match due.remote {
             Some(remote) => Some(remote),
             // An earlier post may have come through: look before posting again.
             None if due.unknown => self.find_comment(due).await?,
-            None => None,
+            None => {
+                self.shared.gate.store.posting(&due.key).await?;
+                None
+            }
         };
         match known {
             Some(remote) => forge.edit_comment(&due.repository, remote, &due.content).await.map(|()| remote),
             None => forge.post_comment(&due.repository, due.pull, &due.content).await,
         }
+        .map_err(EngineError::from)
     }
 
     /// Our comment with the same hidden marker, which is its last line.

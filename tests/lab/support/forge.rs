@@ -134,10 +134,22 @@ impl Organisation {
         git(&["commit", "--quiet", "--all", "--message", "a change"]);
         git(&["push", "--quiet", &remote, "HEAD:change"]);
         let head = git(&["rev-parse", "HEAD"]);
+        self.wait_for_branch(recipe, "change");
         let body = json!({"title": "A change", "head": "change", "base": "main"});
         let made =
             self.ask(&self.login("maintainer"), Method::POST, &format!("/repos/{}/{recipe}/pulls", self.name), &body);
         PullRequest { organisation: self, recipe: recipe.to_owned(), number: made["number"].as_u64().unwrap(), head }
+    }
+
+    /// The forge takes in what was pushed a moment later.
+    fn wait_for_branch(&self, recipe: &str, branch: &str) {
+        let url = format!("{}/api/v1/repos/{}/{recipe}/branches/{branch}", self.url, self.name);
+        until("the pushed branch", || {
+            let request = self.client.get(&url).basic_auth("admin", Some(PASSWORD));
+            self.runtime
+                .block_on(async { request.send().await.is_ok_and(|answer| answer.status().is_success()) })
+                .then_some(())
+        });
     }
 
     /// Starts the service under test, which watches this organisation.
