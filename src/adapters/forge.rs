@@ -62,10 +62,17 @@ pub enum ForgeError {
 }
 
 impl ForgeError {
-    /// Whether trying again is of no use: what it is about is gone, or closed to us.
+    /// Whether trying again is of no use: what it is about is gone, or closed to us. A token that is not accepted is none of
+    /// that: an operator can put it right, and nothing should be lost until then.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Refused { status: 301 | 400 | 401 | 403 | 404 | 410 | 422 | 423, .. })
+        matches!(self, Self::Refused { status: 301 | 400 | 403 | 404 | 410 | 422 | 423, .. })
+    }
+
+    /// Whether the token lacks a scope: an operator can put that right, too.
+    #[must_use]
+    pub fn is_missing_scope(&self) -> bool {
+        matches!(self, Self::Refused { status: 403, message, .. } if message.contains("scope"))
     }
 
     /// Whether the thing may have happened all the same.
@@ -412,4 +419,30 @@ fn message(text: &[u8]) -> String {
     let told = serde_json::from_slice::<Told>(text).map(|told| told.message);
     let told = told.unwrap_or_else(|_| String::from_utf8_lossy(text).into_owned());
     told.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_MESSAGE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, message: &str) -> ForgeError {
+        ForgeError::Refused { what: "post a comment".into(), status, message: message.into() }
+    }
+
+    #[test]
+    fn s46_what_an_operator_can_put_right_is_not_given_up() {
+        assert!(!refused(401, "invalid username, password or token").is_final());
+        assert!(refused(403, "token does not have at least one of required scope(s)").is_missing_scope());
+        for gone in [301, 404, 423] {
+            assert!(refused(gone, "").is_final());
+        }
+        assert!(ForgeError::Silent { what: "post a comment".into(), why: "reset".into() }.is_unknown());
+        assert!(!refused(404, "").is_unknown());
+    }
+
+    #[test]
+    fn the_forges_own_words_are_bounded() {
+        assert_eq!(message(br#"{"message":"not\n  found","url":"x"}"#), "not found");
+        assert_eq!(message(&[b'x'; 5000]).len(), LONGEST_MESSAGE);
+    }
 }

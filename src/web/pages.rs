@@ -1,7 +1,7 @@
 //! The pages' contents: view structs beside their templates.
 
 use askama::Template;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::adapters::store::Shown;
 use crate::domain::log::read;
@@ -10,6 +10,8 @@ use crate::engine::service::{Heard, Watched};
 
 /// The style of all pages.
 pub(super) const STYLE: &str = include_str!("../../templates/pages.css");
+/// A forge that was not heard for longer than this may not be shown as alive.
+const STALE: SignedDuration = SignedDuration::from_mins(2);
 /// Lines of a running run's log that its page shows.
 const TAIL: usize = 200;
 
@@ -21,6 +23,8 @@ pub(super) struct Now {
     waiting: Vec<Row>,
     latest: Vec<Row>,
     alive: String,
+    /// The forge was not heard, or not lately: the dot in the header is not green.
+    stale: bool,
     trouble: Option<String>,
     organisation: String,
 }
@@ -38,6 +42,8 @@ impl Now {
             waiting,
             latest: latest.into_iter().map(Row::from).collect(),
             alive,
+            stale: heard.trouble.is_some()
+                || heard.polled_at.is_none_or(|at| Timestamp::now().duration_since(at) > STALE),
             trouble: heard.trouble.clone(),
             organisation: watched.organisation.clone(),
         }
@@ -103,6 +109,7 @@ struct Row {
     class: &'static str,
     word: &'static str,
     glyph: &'static str,
+    level_class: &'static str,
     took: String,
 }
 
@@ -118,7 +125,12 @@ impl From<Shown> for Row {
         let from = run.started_at.unwrap_or(run.queued_at);
         let to = run.finished_at.unwrap_or_else(Timestamp::now);
         let took = duration(u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0));
-        Self { run, class, word, glyph, took }
+        let level_class = match class {
+            "pass" => "",
+            "fail" => "l",
+            _ => "m",
+        };
+        Self { run, class, word, glyph, level_class, took }
     }
 }
 

@@ -64,8 +64,7 @@ fn s54_killed_in_the_middle_the_gate_gives_exactly_one_verdict() {
 fn s44_who_and_what_is_not_for_us_gets_the_documented_reaction() {
     let (lab, organisation) = (lab(), Organisation::new());
     let pull = organisation.pull_request("good");
-    let before = pull.head.clone();
-    pull.say("maintainer", "!testme before anybody watched");
+    let head = pull.head.clone();
     let serving = organisation.serve(&lab);
     for (who, text) in [
         ("maintainer", "> !testme"),
@@ -80,11 +79,14 @@ fn s44_who_and_what_is_not_for_us_gets_the_documented_reaction() {
     ] {
         pull.say(who, text);
     }
+    pull.wait_for("a maintainer has to ask for it", 1);
+    pull.wait_for("is not in this version", 1);
+    // Help stands by itself, and under the answer to the wrong flag.
     let answers = pull.wait_for("!testme status", 2);
     let with = |text: &str| answers.iter().filter(|answer| answer.contains(text)).count();
     assert_eq!(with("a maintainer has to ask for it"), 1, "an outsider is told once: {answers:#?}");
     assert_eq!(with("is not in this version"), 1, "{answers:#?}");
-    assert!(answers.iter().all(|answer| !answer.contains(&before[..8])), "nothing was run: {answers:#?}");
+    assert!(answers.iter().all(|answer| !answer.contains(&head[..8])), "nothing was run: {answers:#?}");
     assert_eq!(organisation.page(&serving, "/runs/1").0, 404);
     lab.assert_untouched();
 }

@@ -1,6 +1,7 @@
 //! From the forge to the inbox, and from the inbox to requests.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +19,8 @@ use crate::engine::EngineError;
 const SEEN_UNTIL: &str = "polled";
 /// The cursor with the instant at which this gate first looked: older comments are noted, and not acted on.
 const BEGAN: &str = "began";
+/// The forge may ask to be left alone for so many seconds.
+const LONGEST_WAIT: u64 = 300;
 /// Times are whole seconds on the forge, and clocks differ: look a little further back than the last time.
 const OVERLAP: SignedDuration = SignedDuration::from_secs(30);
 
@@ -25,16 +28,23 @@ impl Service {
     /// One poll: pull requests that changed, and the comments of those alone.
     pub(super) async fn poll(&self) -> Result<(), EngineError> {
         let polled = self.poll_once().await;
-        let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        match &polled {
-            Ok(()) => {
-                heard.polled_at = Some(Timestamp::now());
-                heard.trouble = None;
-            }
-            Err(error) => heard.trouble = Some(error.to_string()),
+        self.note_poll(polled.as_ref().err());
+        if let Err(EngineError::Forge(error)) = &polled
+            && let Some(seconds) = error.retry_after()
+        {
+            // As long as it asks, but not so long that nobody knows whether the gate is alive.
+            tokio::time::sleep(Duration::from_secs(seconds.min(LONGEST_WAIT))).await;
         }
-        drop(heard);
         polled
+    }
+
+    /// For the pages: when the forge last answered, or why it does not.
+    fn note_poll(&self, trouble: Option<&EngineError>) {
+        let mut heard = self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.trouble = trouble.map(ToString::to_string);
+        if trouble.is_none() {
+            heard.polled_at = Some(Timestamp::now());
+        }
     }
 
     async fn poll_once(&self) -> Result<(), EngineError> {
@@ -90,9 +100,14 @@ impl Service {
     /// Decides about each comment that nothing was decided about.
     pub(super) async fn settle(&self) -> Result<(), EngineError> {
         for heard in self.shared.gate.store.unsettled().await? {
-            // One that cannot be decided now (the forge does not answer) does not hold up the others.
-            if let Err(error) = self.settle_one(&heard).await {
-                tracing::warn!(%error, comment = heard.comment, "a comment could not be settled yet");
+            match self.settle_one(&heard).await {
+                Ok(()) => {}
+                Err(EngineError::Forge(error)) if error.is_final() && !error.is_missing_scope() => {
+                    let outcome = format!("the pull request is gone or closed to us: {error}");
+                    self.shared.gate.store.settle(heard.comment, &outcome, None).await?;
+                }
+                // One that cannot be decided now (the forge does not answer) does not hold up the others.
+                Err(error) => tracing::warn!(%error, comment = heard.comment, "a comment could not be settled yet"),
             }
         }
         Ok(())

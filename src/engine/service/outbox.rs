@@ -26,7 +26,8 @@ impl Service {
                 Err(EngineError::Forge(error)) => error,
                 Err(other) => return Err(other),
             };
-            if error.is_final() {
+            // Without the scope for statuses the gate works as well; without that for comments it has to wait for it.
+            if error.is_final() && (due.kind == Kind::Status || !error.is_missing_scope()) {
                 self.give_up(&due, &error);
                 store.give_up(&due.key, &error.to_string()).await?;
             } else {
