@@ -116,13 +116,18 @@ fn start(places: &Places) -> Result<()> {
     if !is_root() {
         bail!("no Docker engine answers; hint: start one, run as root once, or join the group docker");
     }
+    // A killed engine leaves its file behind, and the next one would take whoever has that number now for its predecessor.
+    let pid = pid_file(places);
+    if pid.exists() && started_pid(&pid).is_none() {
+        fs::remove_file(&pid).with_context(|| format!("cannot remove {}", pid.display()))?;
+    }
     let log = log_file(places);
     let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     say(format!("starting dockerd, log in {}", log.display()));
     // A session of its own, so that it outlives this command and its terminal.
     let mut started = program("setsid")
         .args(["dockerd", "--pidfile"])
-        .arg(pid_file(places))
+        .arg(pid)
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file)
