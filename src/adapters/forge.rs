@@ -81,6 +81,12 @@ impl ForgeError {
         matches!(self, Self::Silent { .. } | Self::Unreadable { .. })
     }
 
+    /// Whether the answer came, and was of no use.
+    #[must_use]
+    pub const fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
+
     /// How long the forge wants to be left alone.
     #[must_use]
     pub const fn retry_after(&self) -> Option<u64> {

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::Service;
-use crate::adapters::forge::Pull;
+use crate::adapters::forge::{Changed, Pull};
 use crate::adapters::store::{BroughtBy, Cause, Heard, Kind, NewRequest, Open};
 use crate::domain::answer;
 use crate::domain::command::{Command, Options};
@@ -52,30 +52,48 @@ impl Service {
         let now = Timestamp::now();
         let began = self.instant(BEGAN, now).await?;
         let since = self.instant(SEEN_UNTIL, now).await? - OVERLAP;
+        let mut unanswered = None;
         for changed in forge.changed_pulls(&self.shared.watched.organisation, since).await? {
             if !self.is_enrolled(&changed.repository) {
                 continue;
             }
-            let pull = forge.pull(&changed.repository, changed.pull).await?;
-            store.see_head(&changed.repository, changed.pull, &pull.head, Timestamp::now()).await?;
-            for comment in forge.comments(&changed.repository, changed.pull, since).await? {
-                let heard = Heard {
-                    comment: comment.id,
-                    repository: changed.repository.clone(),
-                    pull: changed.pull,
-                    author: comment.author,
-                    body: comment.body,
-                    written_at: comment.created_at,
-                    updated_at: comment.updated_at,
-                    head: None,
-                };
-                let by = if comment.created_at < began - OVERLAP { BroughtBy::Before } else { BroughtBy::Poll };
-                if store.hear(&heard, by, Timestamp::now()).await? {
-                    self.shared.wake.notify_waiters();
+            match self.hear_pull(&changed, since, began).await {
+                Ok(()) => {}
+                // Gone, or more than anybody reads (a comment of many megabytes): it must not keep the others from being heard.
+                Err(EngineError::Forge(error)) if error.is_final() || error.is_unreadable() => {
+                    tracing::warn!(%error, repository = changed.repository, pull = changed.pull, "a pull request is passed over");
                 }
+                Err(error) => unanswered = Some(error),
             }
         }
+        if let Some(error) = unanswered {
+            // The cursor stays: what was not heard is asked for again.
+            return Err(error);
+        }
         store.move_cursor(SEEN_UNTIL, &now.to_string()).await?;
+        Ok(())
+    }
+
+    async fn hear_pull(&self, changed: &Changed, since: Timestamp, began: Timestamp) -> Result<(), EngineError> {
+        let (store, forge) = (&self.shared.gate.store, &self.shared.forge);
+        let pull = forge.pull(&changed.repository, changed.pull).await?;
+        store.see_head(&changed.repository, changed.pull, &pull.head, Timestamp::now()).await?;
+        for comment in forge.comments(&changed.repository, changed.pull, since).await? {
+            let heard = Heard {
+                comment: comment.id,
+                repository: changed.repository.clone(),
+                pull: changed.pull,
+                author: comment.author,
+                body: comment.body,
+                written_at: comment.created_at,
+                updated_at: comment.updated_at,
+                head: None,
+            };
+            let by = if comment.created_at < began - OVERLAP { BroughtBy::Before } else { BroughtBy::Poll };
+            if store.hear(&heard, by, Timestamp::now()).await? {
+                self.shared.wake.notify_waiters();
+            }
+        }
         Ok(())
     }
 
