@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::probe::root_cause;
 use crate::domain::ids::CommitSha;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -405,11 +406,7 @@ impl Forge {
 }
 
 fn silent(what: &str, error: &reqwest::Error) -> ForgeError {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    ForgeError::Silent { what: what.to_owned(), why: cause.to_string() }
+    ForgeError::Silent { what: what.to_owned(), why: root_cause(error) }
 }
 
 fn parse<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T, ForgeError> {

@@ -332,16 +332,26 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn a_repository_is_read_at_a_reference_and_a_directory_as_it_is() {
+    /// A repository `notes` with one commit of an empty `compose.yml` and these files.
+    async fn repository(more: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("notes");
         std::fs::create_dir(&place).unwrap();
+        for (name, text) in [("compose.yml", "services: {}\n")].iter().chain(more) {
+            std::fs::write(place.join(name), text).unwrap();
+        }
+        let me = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"];
+        let commit = [me.as_slice(), &["commit", "-qm", "first"]].concat();
+        for arguments in [["init", "--quiet", "-b", "main"].as_slice(), &["add", "."], &commit] {
+            git(&place, "test", arguments).await.unwrap();
+        }
+        (folder, place)
+    }
+
+    #[tokio::test]
+    async fn a_repository_is_read_at_a_reference_and_a_directory_as_it_is() {
+        let (_folder, place) = repository(&[]).await;
         let run = async |arguments: &[&str]| git(&place, "test", arguments).await.unwrap();
-        run(&["init", "--quiet", "-b", "main"]).await;
-        std::fs::write(place.join("compose.yml"), "services: {}\n").unwrap();
-        run(&["add", "."]).await;
-        run(&["-c", "user.name=ada", "-c", "user.email=ada@example.org", "commit", "-qm", "first"]).await;
         run(&["branch", "old"]).await;
         std::fs::write(place.join("compose.yml"), "services: {app: {}}\n").unwrap();
         std::fs::write(place.join("new.txt"), "x").unwrap();
@@ -359,15 +369,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_repository_cannot_have_its_filters_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join("notes");
-        std::fs::create_dir(&place).unwrap();
+        let (folder, place) = repository(&[(".gitattributes", "* filter=evil\n")]).await;
         let run = async |arguments: &[&str]| git(&place, "test", arguments).await.unwrap();
-        run(&["init", "--quiet", "-b", "main"]).await;
-        std::fs::write(place.join("compose.yml"), "services: {}\n").unwrap();
-        std::fs::write(place.join(".gitattributes"), "* filter=evil\n").unwrap();
-        run(&["add", "."]).await;
-        run(&["-c", "user.name=ada", "-c", "user.email=ada@example.org", "commit", "-qm", "first"]).await;
         let canary = folder.path().join("canary");
         run(&["config", "filter.evil.clean", &format!("touch {}; cat", canary.display())]).await;
         // A new time makes git look at the content again.

@@ -49,5 +49,5 @@ fn line(bar: &ProgressBar, begun: Instant, before: &str, text: &str) {
 
 /// Without escape sequences: what an app logs must not move the cursor of whoever looks.
 fn plain(text: &str) -> String {
-    String::from_utf8_lossy(&strip_ansi_escapes::strip(text)).into_owned()
+    strip_ansi_escapes::strip_str(text)
 }

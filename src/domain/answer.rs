@@ -4,7 +4,7 @@ use super::command::Command;
 use super::finding::Class;
 use super::ids::{CommitSha, GateId, RunId};
 use super::intake::Reply;
-use super::results::{Results, duration, one_line};
+use super::results::{Results, duration, ms_between, one_line};
 use super::stage::{Rung, RungState};
 use super::verdict::{Verdict, deciding};
 
@@ -109,7 +109,7 @@ pub fn verdict(results: &Results, number: i64, url: &str) -> String {
         list(&results.verified),
         list(&results.not_verified)
     ));
-    let took = u64::try_from(results.finished.duration_since(results.started).as_millis()).unwrap_or(0);
+    let took = ms_between(results.started, results.finished);
     text.push_str(&format!("\n[Run {number}]({url}) · {} on `{}`\n", duration(took), results.target.name));
     text
 }

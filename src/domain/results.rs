@@ -230,6 +230,12 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// Milliseconds from one instant to another; 0 when the other is earlier.
+#[must_use]
+pub fn ms_between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0)
+}
+
 /// `1 service`, `2 services`.
 #[must_use]
 pub fn count(n: usize, one: &str, many: &str) -> String {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::adapters::store::Shown;
 use crate::domain::log::read;
-use crate::domain::results::{duration, one_line};
+use crate::domain::results::{duration, ms_between, one_line};
 use crate::engine::service::{Heard, Watched};
 
 /// The style of all pages.
@@ -66,7 +66,7 @@ impl Wait {
     pub(super) fn new(run: Shown, log: &[u8]) -> Self {
         let (records, _) = read(log);
         let skip = records.len().saturating_sub(TAIL);
-        let plain = |text: &str| one_line(&String::from_utf8_lossy(&strip_ansi_escapes::strip(text)), 400);
+        let plain = |text: &str| one_line(&strip_ansi_escapes::strip_str(text), 400);
         Self {
             row: Row::from(run),
             lines: records
@@ -124,7 +124,7 @@ impl From<Shown> for Row {
         };
         let from = run.started_at.unwrap_or(run.queued_at);
         let to = run.finished_at.unwrap_or_else(Timestamp::now);
-        let took = duration(u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0));
+        let took = duration(ms_between(from, to));
         let level_class = match class {
             "pass" => "",
             "fail" => "l",
@@ -135,5 +135,5 @@ impl From<Shown> for Row {
 }
 
 fn since(at: Timestamp) -> String {
-    duration(u64::try_from(Timestamp::now().duration_since(at).as_millis()).unwrap_or(0))
+    duration(ms_between(at, Timestamp::now()))
 }

@@ -13,6 +13,7 @@ use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
     By, Deploys, Driver, FloorFacts, LintLine, Mark, Results, RunFacts, StageOutcome, Target, Timing, conclude,
+    ms_between,
 };
 use crate::domain::stage::Stage;
 use crate::domain::verdict::Verdict;
@@ -113,7 +114,7 @@ impl Run {
                     "app" => By::App,
                     _ => By::CcCi,
                 };
-                let ms = u64::try_from(end.duration_since(phase.started_at).as_millis()).unwrap_or(0);
+                let ms = ms_between(phase.started_at, end);
                 Timing { phase: phase.name, start: phase.started_at, ms, by }
             })
             .collect())
