@@ -6,6 +6,7 @@ mkdir -p "$GITEA_WORK_DIR" /data/repositories
 
 start_database() {
   [ -s "$PGDATA/PG_VERSION" ] || initdb --username=gitea --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync >/dev/null
+  rm -f "$PGDATA/postmaster.pid" # Of a container that was killed: its process ids mean nothing in this one.
   pg_ctl -w -s -o "-c listen_addresses='' -c unix_socket_directories=/data -c fsync=off" -l /data/postgres.log start
   psql -qAt -h /data -U gitea -d postgres -c "select 1 from pg_database where datname = 'gitea'" | grep -q 1 || createdb -h /data -U gitea gitea
 }
