@@ -3,6 +3,7 @@
 //! What comes from a target is untrusted: bounded in size and time, and never used as a path.
 
 pub mod docker;
+pub mod forge;
 pub mod git;
 pub mod logfile;
 pub mod probe;
