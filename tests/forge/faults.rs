@@ -6,6 +6,8 @@ use cc_ci::adapters::forge::{
     CommentId, CommitStatus, Forge, ForgeConfig, ForgeError, Outcome, Pace, Reason, StatusState,
 };
 use cc_ci::domain::ids::CommitSha;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use secrecy::SecretString;
 
 use crate::fake::{Fault, Wrong};
@@ -84,6 +86,54 @@ async fn s46_a_post_whose_answer_is_lost_is_not_repeated() {
     }
 }
 
+/// What an outbox does with an unknown outcome: looks for its marker first.
+async fn post_until_it_sticks(forge: &Forge, marker: &str) {
+    let (notes, pull) = (repo("recipes/notes"), number(1));
+    let mut unknown = false;
+    loop {
+        if unknown {
+            let Ok(found) = forge.comments_of(&notes, pull, None).await else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            if found.items.iter().any(|comment| comment.body == marker) {
+                return;
+            }
+        }
+        match forge.post_comment(&notes, pull, marker).await {
+            Outcome::Done(_) => return,
+            Outcome::Later(_) => tokio::task::yield_now().await,
+            Outcome::Unknown(_) => unknown = true,
+            Outcome::Refused(refusal) => panic!("{refusal}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn s46_with_a_marker_nothing_is_lost_and_nothing_doubled() {
+    let (fake, forge) = seeded().await;
+    for seed in 0..60 {
+        let mut random = StdRng::seed_from_u64(seed);
+        for _ in 0..random.random_range(1..4) {
+            let what = match random.random_range(0..6) {
+                0 => says(500, &[]),
+                1 => says(429, &[("retry-after", "0")]),
+                2 => says(502, &[]),
+                3 => Wrong::CutBefore,
+                4 => Wrong::CutAfter,
+                _ => Wrong::Slow(Duration::from_millis(1)),
+            };
+            let method = [None, Some("POST"), Some("GET")][random.random_range(0..3)];
+            fake.inject(Fault { method, path: "", times: random.random_range(1..4), what });
+        }
+        let marker = format!("<!-- cc-ci:{seed} -->");
+        post_until_it_sticks(&forge, &marker).await;
+        fake.heal();
+        let all = fake.act(|world| world.conversation("recipes/notes", 1));
+        assert_eq!(all.iter().filter(|(_, body)| *body == marker).count(), 1, "seed {seed}");
+    }
+}
+
 #[tokio::test]
 async fn s46_a_post_that_takes_too_long_is_unknown() {
     let (fake, _forge) = seeded().await;
@@ -126,7 +176,7 @@ async fn s49_the_forge_says_no_and_why() {
     assert!(forge.edit_comment(&notes, mine, "closed").await.done().is_some(), "a closed one still takes comments");
     fake.act(|world| world.pull_mut("recipes/notes", 1).locked = true);
     assert_eq!(post().await, Reason::Locked);
-    assert_eq!(reason(forge.react(&notes, mine, "eyes").await), Reason::Locked);
+    assert_eq!(reason(forge.react(&notes, mine, "eyes").await), Reason::Forbidden, "it does not say why here");
     assert!(forge.edit_comment(&notes, mine, "locked").await.done().is_some(), "its own may still be edited");
     fake.act(|world| world.of("recipes/notes").archived = true);
     assert_eq!(post().await, Reason::Archived);
@@ -190,6 +240,7 @@ fn an_address_that_is_none_is_told() {
     {
         let (url, token) = (url.to_owned(), SecretString::from("x"));
         let error = Forge::new(ForgeConfig { url, token, bot_login: None, ca_path: None, pace: Pace::default() });
-        assert!(error.unwrap_err().to_string().contains("is not the address of a forge"));
+        let said = error.unwrap_err().to_string();
+        assert!(said.contains("is not the address of a forge") && !said.contains("pw"), "{said}");
     }
 }

@@ -9,6 +9,7 @@ mod fake;
 mod faults;
 mod hooks;
 mod reading;
+mod real;
 mod recorded;
 mod rights;
 mod webhooks;
@@ -43,10 +44,10 @@ fn reason<T: std::fmt::Debug>(outcome: Outcome<T>) -> Reason {
     refusal.reason
 }
 
-/// A client that loses no time.
-fn client(fake: &FakeForge, token: &str) -> Forge {
-    let config = ForgeConfig {
-        url: fake.url(),
+/// A configuration that loses no time.
+fn config(url: &str, token: &str) -> ForgeConfig {
+    ForgeConfig {
+        url: url.to_owned(),
         token: SecretString::from(token),
         bot_login: Some(login("bot")),
         ca_path: None,
@@ -56,8 +57,12 @@ fn client(fake: &FakeForge, token: &str) -> Forge {
             longest_delay: Duration::from_millis(20),
             timeout: Duration::from_secs(20),
         },
-    };
-    Forge::new(config).unwrap()
+    }
+}
+
+/// A client of the fake.
+fn client(fake: &FakeForge, token: &str) -> Forge {
+    Forge::new(config(&fake.url(), token)).unwrap()
 }
 
 /// An organisation `recipes` with a maintainer, a repository `recipes/notes` and a pull request of theirs; a client with

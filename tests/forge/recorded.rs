@@ -12,7 +12,7 @@ use crate::fake::{FakeForge, Fault, Wrong};
 use crate::{SHA, client, login, number, reason, repo, seeded};
 
 /// A recorded answer, from `fixtures/api`.
-pub(crate) fn recorded(name: &str) -> Value {
+fn recorded(name: &str) -> Value {
     let path = format!("{}/tests/forge/fixtures/api/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
@@ -64,6 +64,19 @@ async fn pull_requests_are_read() {
     let found = forge.changed_pulls(&login("recipes"), Timestamp::UNIX_EPOCH).await.unwrap();
     assert_eq!((found.items.len(), found.items[0].repo.to_string()), (1, "recipes/recorded".to_owned()));
     assert!(found.items[0].open && found.items[0].number == number(2));
+
+    let (_fake, forge) = answering("issues-search-all").await;
+    let found = forge.changed_pulls(&login("recipes"), Timestamp::UNIX_EPOCH).await.unwrap().items;
+    assert_eq!(found.iter().map(|it| it.open).collect::<Vec<_>>(), [false, true], "a closed one, newest first");
+    let (_fake, forge) = answering("search-unknown-owner").await;
+    let error = forge.changed_pulls(&login("nobody"), Timestamp::UNIX_EPOCH).await.unwrap_err().to_string();
+    assert!(error.ends_with("answered 400: user does not exist [uid: 0, name: nobody]"), "{error}");
+    let (_fake, forge) = answering("timeline").await;
+    let pushes = forge.pushes(&repo("recipes/notes"), number(1), Timestamp::UNIX_EPOCH).await.unwrap().items;
+    assert_eq!(pushes.iter().map(|push| push.forced).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!((pushes[0].commits[0].as_str(), pushes[2].commits.len()), (SHA, 2));
+    let (_fake, forge) = answering("timeline-past-the-end").await;
+    assert_eq!(forge.pushes(&repo("recipes/notes"), number(1), Timestamp::UNIX_EPOCH).await.unwrap().items, []);
 
     let (_fake, forge) = answering("pull-branch").await;
     let pull = forge.pull(&repo("recipes/notes"), number(1)).await.unwrap();
@@ -169,6 +182,7 @@ async fn every_no_says_what_to_do() {
     for (name, wanted) in [
         ("error-archived-423", Reason::Archived),
         ("error-locked-403", Reason::Locked),
+        ("error-locked-reaction", Reason::Forbidden),
         ("error-edit-foreign-403", Reason::Forbidden),
         ("error-comment-404", Reason::NotFound),
         ("error-repo-404", Reason::NotFound),
@@ -192,7 +206,7 @@ async fn every_no_says_what_to_do() {
 }
 
 /// What the fake says has the keys and the kinds of values that the real forge's answer has.
-fn alike(fake: &Value, real: &Value, path: &str) {
+pub(crate) fn alike(fake: &Value, real: &Value, path: &str) {
     match (fake, real) {
         (Value::Object(fake), Value::Object(real)) => {
             for (key, value) in fake {
@@ -205,6 +219,7 @@ fn alike(fake: &Value, real: &Value, path: &str) {
                 alike(fake, real, &format!("{path}[]"));
             }
         }
+        (Value::Null, _) | (_, Value::Null) => {}
         (fake, real) => assert_eq!(std::mem::discriminant(fake), std::mem::discriminant(real), "{path}"),
     }
 }
@@ -272,6 +287,16 @@ async fn the_fake_answers_like_the_real_one() {
         ("status-created", write, "POST", &head, status),
         ("status-refused-scope", bot, "POST", &head, status),
         ("error-status-unknown-sha", write, "POST", &unknown, status),
+        ("commit-404", bot, "GET", &format!("{notes}/git/commits/{}", "5".repeat(40)), ""),
+        ("timeline", bot, "GET", &format!("{notes}/issues/1/timeline"), ""),
+        ("timeline-past-the-end", bot, "GET", &format!("{notes}/issues/1/timeline?page=9"), ""),
+        ("search-unknown-owner", bot, "GET", "repos/issues/search?owner=nobody", ""),
+        ("issues-search-all", bot, "GET", "repos/issues/search?owner=recipes&state=all", ""),
+        ("probe-comment-yes", bot, "PATCH", &format!("{notes}/issues/comments/9007199254740991"), r#"{"body":"x"}"#),
+        ("probe-comment-scope", reader, "PATCH", &format!("{notes}/issues/comments/9"), r#"{"body":"x"}"#),
+        ("probe-status-yes", write, "POST", &format!("{notes}/statuses/{}", "0".repeat(40)), status),
+        ("probe-hook-yes", admin, "PATCH", &format!("{notes}/hooks/9007199254740991"), "{}"),
+        ("probe-hook-scope", bot, "PATCH", &format!("{notes}/hooks/9007199254740991"), "{}"),
         ("hooks-refused-bot", bot, "GET", &format!("{notes}/hooks"), ""),
         ("hook-create-refused", write, "POST", &format!("{notes}/hooks"), hook),
         ("hook-created", admin, "POST", &format!("{notes}/hooks"), hook),

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::fake::Sent;
+use crate::recorded::alike;
 use crate::{OTHER_SHA, client, login, number, repo, seeded};
 
 fn recorded(name: &str) -> Value {
@@ -180,4 +181,25 @@ async fn the_fake_sends_like_the_real_one() {
             "Closed",
         ]
     );
+    let names = [
+        "comment-created",
+        "comment-edited",
+        "comment-deleted",
+        "issue-comment-created",
+        "pull-opened",
+        "pull-synchronized",
+        "create-tag",
+        "push-tag",
+        "push-branch",
+        "pull-closed",
+    ];
+    for (sent, name) in fake.sent().iter().zip(names) {
+        let real = recorded(name);
+        alike(&serde_json::from_str(&sent.body).unwrap(), &real["body"], name);
+        for (header, value) in of(sent).iter().filter(|(header, _)| !header.as_str().contains("signature")) {
+            let found =
+                real["headers"].as_object().unwrap().iter().find(|(key, _)| key.eq_ignore_ascii_case(header.as_str()));
+            assert_eq!(found.unwrap().1, value.to_str().unwrap(), "{name}: {header}");
+        }
+    }
 }

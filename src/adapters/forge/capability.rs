@@ -108,11 +108,9 @@ impl Forge {
     }
 
     async fn sees_members(&self, sample: &RepoName, organisation: &Login, login: Option<&Login>) -> Ability {
-        // Any account that exists will do: an outsider is sent on whoever is asked about.
-        let who = match login {
-            Some(login) => Some(login.clone()),
-            None => self.assignees(sample).await.ok().and_then(|listing| listing.items.into_iter().next()),
-        };
+        // Any account will do, as an outsider is sent on whoever is asked about; but it must exist.
+        let known = self.assignees(sample).await.ok().and_then(|listing| listing.items.into_iter().next());
+        let who = known.or_else(|| login.cloned());
         let Some(who) = who else { return Ability::Unknown("no account is known to ask about".to_owned()) };
         match self.asks_as_member(organisation, &who).await {
             Ok(true) => Ability::Yes,

@@ -165,7 +165,8 @@ pub enum Outcome<T> {
     Done(T),
     /// It was certainly not done, for a passing reason (no connection, asked to wait): try again later.
     Later(String),
-    /// It was sent and may have been done: look for the marker first, then try again.
+    /// It was sent and may have been done, or may be done yet (the forge is perhaps still at it): wait a while, look for
+    /// the marker, and only then try again.
     Unknown(String),
     /// The forge will not do it; trying again changes nothing.
     Refused(Refusal),

@@ -114,10 +114,12 @@ impl State {
     }
 }
 
-/// The instant on the wall's clock at which `until` comes.
+/// The second on the wall's clock by which `until` has come.
 fn later(now: Timestamp, until: Instant, clock: Instant) -> Timestamp {
     let wait = SignedDuration::try_from(until.saturating_duration_since(clock)).unwrap_or_default();
-    now.checked_add(wait).unwrap_or(now)
+    let then = now.checked_add(wait).unwrap_or(now);
+    let begun = i64::from(then.subsec_nanosecond() > 0);
+    Timestamp::from_second(then.as_second().saturating_add(begun)).unwrap_or(then)
 }
 
 /// `Retry-After`: seconds, or an instant that is compared with the answer's own `Date`.

@@ -43,11 +43,16 @@ impl<T> Listing<T> {
         for value in values {
             match serde_json::from_value::<W>(value).map_err(|error| error.to_string()).and_then(&read) {
                 Ok(item) => found.push(item),
-                Err(why) if self.unreadable.len() < MOST_UNREADABLE => self.unreadable.push(why),
-                Err(_) => {}
+                Err(why) => self.pass_over(why),
             }
         }
         found
+    }
+
+    fn pass_over(&mut self, why: String) {
+        if self.unreadable.len() < MOST_UNREADABLE {
+            self.unreadable.push(why);
+        }
     }
 }
 
@@ -87,6 +92,13 @@ impl Wire {
                 Err(ForgeError::TooLarge { .. }) if size > 1 => {
                     sizes.next();
                     page = received / sizes.peek().copied().unwrap_or(1) + 1;
+                    continue;
+                }
+                // One item, larger than anything we read: passed over, or nobody behind it is ever heard.
+                Err(ForgeError::TooLarge { limit, .. }) => {
+                    listing.pass_over(format!("one is larger than {limit} bytes"));
+                    received += 1;
+                    page += 1;
                     continue;
                 }
                 answer => answer?,

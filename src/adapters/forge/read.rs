@@ -158,7 +158,8 @@ impl Forge {
         self.wire.list(&request, |pull: &Pull| pull.number, WirePull::read).await
     }
 
-    /// Pushes to a pull request at `since` or later. From the forge's source; never recorded from a real one.
+    /// Pushes to a pull request at `since` or later, oldest first. The opening counts as one; a rewritten history comes
+    /// as two, and takes the earlier pushes that it replaced out of the list.
     ///
     /// # Errors
     /// When the forge cannot be asked.

@@ -92,7 +92,9 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(config: ForgeConfig) -> Result<Self, SetupError> {
-        let not_an_address = || SetupError::Address(config.url.chars().take(200).collect());
+        // An account in an address may come with a password: what is in front of the `@` is not repeated.
+        let shown = config.url.rsplit('@').next().unwrap_or_default();
+        let not_an_address = || SetupError::Address(shown.chars().take(200).collect());
         let base = Url::parse(&config.url).map_err(|_| not_an_address())?;
         let plain = base.query().is_none() && base.fragment().is_none() && base.password().is_none();
         if !matches!(base.scheme(), "http" | "https") || !plain || !base.username().is_empty() || !base.has_host() {

@@ -80,7 +80,7 @@ fn read_done<W: DeserializeOwned, T>(
 }
 
 impl Forge {
-    /// Posts a comment. After [`Outcome::Unknown`] look for its marker before posting again.
+    /// Posts a comment, which must not be empty. After [`Outcome::Unknown`] look for its marker before posting again.
     pub async fn post_comment(&self, repo: &RepoName, pull: PullNumber, body: &str) -> Outcome<Comment> {
         let what = format!("comment on {repo} #{pull}");
         let path = "repos/{}/{}/issues/{}/comments";
@@ -166,7 +166,8 @@ impl Forge {
     /// Tries a write that cannot succeed, to learn whether the token may do it.
     pub(super) async fn try_write(&self, what: &str, method: Method, path: &str, repo: &RepoName) -> Outcome<()> {
         let request = Request::new(method, what, path, &[repo.owner(), &repo.name()]);
-        let body = json!({ "body": "", "state": StatusState::Pending.as_str(), "context": "cc-ci" });
+        // Nothing here may be empty: that is refused (422) before anything is looked for.
+        let body = json!({ "body": "x", "state": StatusState::Pending.as_str(), "context": "cc-ci" });
         self.wire.write(&request.body(body)).await.map(|_| ())
     }
 }

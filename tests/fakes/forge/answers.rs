@@ -154,7 +154,11 @@ fn read(world: &World, call: &Call<'_>, parts: &[&str]) -> Result<Answer, Refuse
         }
         ["repos", owner, name, "issues", number, "timeline"] => {
             let (repo, _) = see(owner, name, "read:issue")?;
-            Ok(page(call, timeline(world, call, repo, number)?))
+            let mut answer = page(call, timeline(world, call, repo, number)?);
+            if answer.body == "[]" {
+                answer.body = "null".to_owned();
+            }
+            Ok(answer)
         }
         ["repos", owner, name, "pulls"] => {
             let (repo, _) = see(owner, name, "read:repository")?;
@@ -182,11 +186,10 @@ fn read(world: &World, call: &Call<'_>, parts: &[&str]) -> Result<Answer, Refuse
         }
         ["repos", owner, name, "git", "commits", sha] => {
             let (repo, _) = see(owner, name, "read:repository")?;
-            Ok(if repo.commits.contains(*sha) {
-                Answer::json(200, &json!({ "sha": sha }))
-            } else {
-                Answer::not_found()
-            })
+            if !repo.commits.contains(*sha) {
+                return Ok(Answer::no(404, &format!("commit doesn't exist: {sha}")));
+            }
+            ok(&json!({ "sha": sha }))
         }
         ["repos", owner, name, "tags"] => {
             let (repo, _) = see(owner, name, "read:repository")?;
@@ -228,6 +231,9 @@ fn search(world: &World, call: &Call<'_>, login: &str) -> Result<Answer, Refused
     let since = since(call)?;
     let state = call.query("state").unwrap_or_else(|| "open".to_owned());
     let owner = call.query("owner").unwrap_or_default();
+    if !world.organisations.contains_key(&owner) && !world.users.contains_key(&owner) {
+        return Ok(Answer::no(400, &format!("user does not exist [uid: 0, name: {owner}]")));
+    }
     let repos = world.repos.values().filter(|repo| repo.owner == owner && world.right(login, repo).is_some());
     let mut found: Vec<_> = repos.flat_map(|repo| repo.pulls.values().map(move |pull| (repo, pull))).collect();
     found.retain(|(_, pull)| since.is_none_or(|since| pull.updated >= since));
@@ -249,7 +255,7 @@ fn comments(world: &World, call: &Call<'_>, repo: &Repo, number: Option<i64>) ->
     Ok(new.map(|comment| world.comment_json(comment)).collect())
 }
 
-/// From the source of the forge; nobody recorded it.
+/// Comments and pushes; the opening is a push too.
 fn timeline(world: &World, call: &Call<'_>, repo: &Repo, number: &str) -> Result<Vec<Value>, Refused> {
     let pull = number.parse().ok().and_then(|number: i64| repo.pulls.get(&number));
     let pull = pull.ok_or_else(|| Box::new(Answer::not_found()))?;

@@ -199,7 +199,7 @@ impl World {
     /// A pull request; `from` is the repository of its branch.
     pub(crate) fn pull(&mut self, full: &str, author: &str, sha: &str, from: &str) -> i64 {
         self.user(author);
-        let now = self.now;
+        let (id, now) = (self.id(), self.now);
         let repo = self.of(full);
         let number = Self::number(repo);
         repo.commits.insert(sha.to_owned());
@@ -214,7 +214,8 @@ impl World {
             head_repo: Some(from.to_owned()),
             created: now,
             updated: now,
-            pushes: Vec::new(),
+            // To the timeline, the opening is a push too.
+            pushes: vec![(id, now, author.to_owned(), false, vec![sha.to_owned()])],
         };
         repo.pulls.insert(number, pull);
         self.tell_of_pull(full, number, "opened", author);
@@ -222,11 +223,14 @@ impl World {
     }
 
     pub(crate) fn push(&mut self, full: &str, number: i64, by: &str, sha: &str, forced: bool) {
-        let (id, now) = (self.id(), self.now);
+        let (ids, now) = ([self.id(), self.id()], self.now);
         self.of(full).commits.insert(sha.to_owned());
         let pull = self.pull_mut(full, number);
-        let commits = if forced { vec![pull.sha.clone(), sha.to_owned()] } else { vec![sha.to_owned()] };
-        pull.pushes.push((id, now, by.to_owned(), forced, commits));
+        pull.pushes.push((ids[0], now, by.to_owned(), false, vec![sha.to_owned()]));
+        // A rewritten history is told of twice: what came, and from where to where.
+        if forced {
+            pull.pushes.push((ids[1], now, by.to_owned(), true, vec![pull.sha.clone(), sha.to_owned()]));
+        }
         (pull.sha, pull.updated) = (sha.to_owned(), now);
         self.tell_of_pull(full, number, "synchronized", by);
     }

@@ -38,6 +38,9 @@ pub(super) fn write(world: &mut World, call: &Call<'_>, parts: &[&str]) -> Resul
             if repo.archived {
                 return Err(no(423, &format!("{owner}/{name} is archived")));
             }
+            if text("body").is_empty() {
+                return Err(no(422, "[Body]: Required"));
+            }
             let number: i64 = number.parse().map_err(|_| Box::new(Answer::not_found()))?;
             let pull = repo.pulls.get(&number);
             if pull.is_none() && !repo.issues.contains(&number) {
@@ -74,7 +77,7 @@ pub(super) fn write(world: &mut World, call: &Call<'_>, parts: &[&str]) -> Resul
             let found = id.parse().ok().and_then(|id: i64| world.comments.get(&id)).filter(|it| it.repo == repo.id);
             let comment = found.ok_or_else(|| Box::new(Answer::not_found()))?;
             if repo.pulls.get(&comment.number).is_some_and(|pull| pull.locked) && right < Right::Write {
-                return Err(no(403, "You cannot react to a locked issue."));
+                return Err(no(403, "no permission to change reaction"));
             }
             let content = text("content");
             if !REACTIONS.contains(&content.as_str()) {
