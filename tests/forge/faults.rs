@@ -244,3 +244,13 @@ fn an_address_that_is_none_is_told() {
         assert!(said.contains("is not the address of a forge") && !said.contains("pw"), "{said}");
     }
 }
+
+#[test]
+fn a_forge_may_live_below_a_path() {
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    for url in ["https://example.org/git", "https://example.org/git/"] {
+        let forge = Forge::new(crate::config(url, "x")).unwrap();
+        assert_eq!(forge.git_url(&repo("recipes/notes")), "https://example.org/git/recipes/notes.git");
+        assert_eq!(forge.pull_url(&repo("recipes/notes"), number(1)), "https://example.org/git/recipes/notes/pulls/1");
+    }
+}

@@ -17,6 +17,7 @@ mod wire;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -69,10 +70,10 @@ pub enum SetupError {
     Client(String),
 }
 
-/// A forge.
-#[derive(Debug)]
+/// A forge. Clones share what is known of its health.
+#[derive(Debug, Clone)]
 pub struct Forge {
-    wire: wire::Wire,
+    wire: Arc<wire::Wire>,
     bot_login: Option<Login>,
 }
 
@@ -83,12 +84,24 @@ impl Forge {
     /// When the configuration cannot be used.
     pub fn new(config: ForgeConfig) -> Result<Self, SetupError> {
         let bot_login = config.bot_login.clone();
-        Ok(Self { wire: wire::Wire::new(config)?, bot_login })
+        Ok(Self { wire: Arc::new(wire::Wire::new(config)?), bot_login })
     }
 
     /// How the forge is doing.
     #[must_use]
     pub fn health(&self) -> ForgeHealth {
         self.wire.state().health(Timestamp::now(), Instant::now())
+    }
+
+    /// Where git fetches a repository from.
+    #[must_use]
+    pub fn git_url(&self, repo: &RepoName) -> String {
+        self.wire.page(&[repo.owner().as_str(), &format!("{}.git", repo.name())])
+    }
+
+    /// The page of a pull request.
+    #[must_use]
+    pub fn pull_url(&self, repo: &RepoName, pull: PullNumber) -> String {
+        self.wire.page(&[repo.owner().as_str(), repo.name(), "pulls", &pull.to_string()])
     }
 }

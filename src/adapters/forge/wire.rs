@@ -252,6 +252,15 @@ impl Wire {
         Ok(Answer { status, body, location, retry_after })
     }
 
+    /// A page below the forge's address.
+    pub(super) fn page(&self, segments: &[&str]) -> String {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url.into()
+    }
+
     fn address(&self, request: &Request) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
