@@ -179,7 +179,8 @@ impl<T> Outcome<T> {
         if let Self::Done(it) = self { Some(it) } else { None }
     }
 
-    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
+    /// Changes what was done; how it ended stays.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
         match self {
             Self::Done(it) => Outcome::Done(change(it)),
             Self::Later(why) => Outcome::Later(why),
