@@ -3,6 +3,7 @@
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
 pub mod claim;
+pub mod command;
 pub mod convergence;
 pub mod deploy_call;
 pub mod deployment;
