@@ -2,6 +2,7 @@
 //!
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
+pub mod answer;
 pub mod claim;
 pub mod command;
 pub mod convergence;
@@ -10,6 +11,7 @@ pub mod deployment;
 pub mod finding;
 pub mod floor;
 pub mod ids;
+pub mod intake;
 pub mod inventory;
 pub mod lint;
 pub mod log;

@@ -91,12 +91,7 @@ fn parse_where(comment: &str, built: fn(Flag) -> bool) -> Parsed {
 fn command<'a>(words: impl Iterator<Item = &'a str> + Clone, built: fn(Flag) -> bool) -> Result<Command, Wrong> {
     let mut rest = words.clone();
     match (rest.next().and_then(Word::named), rest.next()) {
-        (Some(word), None) => Ok(match word {
-            Word::Help => Command::Help,
-            Word::Status => Command::Status,
-            Word::Cancel => Command::Cancel,
-            Word::Retry => Command::Retry,
-        }),
+        (Some(word), None) => Ok(word.into()),
         (Some(word), Some(_)) => Err(Wrong::StandsAlone(word)),
         (None, _) => options::read(words, built).map(Command::Test),
     }
@@ -105,6 +100,17 @@ fn command<'a>(words: impl Iterator<Item = &'a str> + Clone, built: fn(Flag) -> 
 /// What was written, short enough to be said again.
 fn said(text: &str) -> String {
     text.chars().take(60).collect()
+}
+
+impl From<Word> for Command {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Help => Self::Help,
+            Word::Status => Self::Status,
+            Word::Cancel => Self::Cancel,
+            Word::Retry => Self::Retry,
+        }
+    }
 }
 
 impl fmt::Display for Command {
