@@ -72,7 +72,7 @@ pub struct PullFacts {
     pub archived: bool,
     /// Its head now.
     pub head: CommitSha,
-    /// Its head when the comment was written; see [`head_then`].
+    /// Its head when the comment was written; see [`head_then`](super::head_then).
     pub then: HeadThen,
     /// Who can push to its head.
     pub pushers: Pushers,
