@@ -18,6 +18,7 @@ pub mod log;
 pub mod mask;
 pub mod process_env;
 pub mod protocol;
+pub mod queue;
 pub mod recipe;
 pub mod results;
 pub mod stage;
