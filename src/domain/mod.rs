@@ -3,13 +3,16 @@
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
 pub mod answer;
+pub mod cancellation;
 pub mod claim;
 pub mod command;
 pub mod convergence;
 pub mod deploy_call;
 pub mod deployment;
+pub mod enrolment;
 pub mod finding;
 pub mod floor;
+pub mod forge;
 pub mod ids;
 pub mod intake;
 pub mod inventory;
@@ -23,5 +26,6 @@ pub mod recipe;
 pub mod results;
 pub mod stage;
 pub mod swarm;
+pub mod sweep;
 pub mod target;
 pub mod verdict;

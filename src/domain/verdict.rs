@@ -28,6 +28,12 @@ impl Verdict {
         }
     }
 
+    /// The verdict of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Green, Self::Red, Self::NotJudged].into_iter().find(|verdict| verdict.name() == name)
+    }
+
     /// The exit code of `cc-ci run`.
     #[must_use]
     pub const fn exit_code(self) -> u8 {

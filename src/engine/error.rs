@@ -80,6 +80,11 @@ impl EngineError {
         )
     }
 
+    /// Whether the recipe's files themselves cannot be read, so that fetching them again is of no use.
+    pub(super) const fn is_usage_of_files(&self) -> bool {
+        matches!(self, Self::Source(SourceError::Files(_) | SourceError::Name(_)))
+    }
+
     /// Whether the target did not answer at all, so that asking again may help.
     pub(super) const fn is_silence(&self) -> bool {
         if let Self::Docker(error) | Self::Runner(RunnerError::Docker(error)) = self {

@@ -1,5 +1,6 @@
 //! Pages: what runs, what waits, what came of it. No JavaScript is needed; nothing is asked of another host.
 
+mod hooks;
 mod pages;
 
 use axum::Router;
@@ -30,6 +31,7 @@ fn router(service: Service) -> Router {
         .route("/runs/{number}", get(run))
         .route("/runs/{number}/{file}", get(file))
         .route("/style.css", get(style))
+        .merge(hooks::router())
         .route("/healthz", get(async || "ok\n"))
         .fallback(async || Error::page(StatusCode::NOT_FOUND, "There is no such page"))
         .with_state(service)

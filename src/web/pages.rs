@@ -45,7 +45,7 @@ impl Now {
             stale: heard.trouble.is_some()
                 || heard.polled_at.is_none_or(|at| Timestamp::now().duration_since(at) > STALE),
             trouble: heard.trouble.clone(),
-            organisation: watched.organisation.clone(),
+            organisation: watched.organisation.to_string(),
         }
     }
 

@@ -7,8 +7,8 @@ use reqwest::Method;
 use super::Forge;
 use super::error::{ForgeError, Outcome, Reason, Refusal};
 use super::hooks::HookScope;
-use super::names::{Login, RepoName};
 use super::read::Version;
+use crate::domain::forge::{Login, RepoName};
 
 /// No comment has this number: the forge counts them and there is room for 2^63.
 const NO_COMMENT: &str = "repos/{}/{}/issues/comments/9007199254740991";

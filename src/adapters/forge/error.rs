@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::names::RepoName;
+use crate::domain::forge::RepoName;
 
 /// Reading from the forge failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

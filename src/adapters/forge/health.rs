@@ -56,6 +56,8 @@ pub struct ForgeHealth {
 #[derive(Debug, Default)]
 pub(super) struct State {
     last_ok: Option<Timestamp>,
+    /// What the forge's clock said, and when that was on a clock that cannot jump.
+    clock: Option<(Timestamp, Instant)>,
     failing: Option<Failing>,
 }
 
@@ -103,6 +105,16 @@ impl State {
         Some((failing.why.clone(), later(now, failing.until, clock)))
     }
 
+    pub(super) fn set_clock(&mut self, forge: Timestamp, clock: Instant) {
+        self.clock = Some((forge, clock));
+    }
+
+    /// The forge's present time, to the second, as it said last; whatever this machine's clock says.
+    pub(super) fn clock(&self, clock: Instant) -> Option<Timestamp> {
+        let (said, then) = self.clock?;
+        said.checked_add(SignedDuration::try_from(clock.saturating_duration_since(then)).ok()?).ok()
+    }
+
     pub(super) fn health(&self, now: Timestamp, clock: Instant) -> ForgeHealth {
         let failing = self.failing.as_ref();
         ForgeHealth {
@@ -127,9 +139,13 @@ pub(super) fn retry_after(value: &str, date: Option<&str>, now: Timestamp) -> Op
     if let Ok(seconds) = value.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }
-    let read = |text: &str| jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok();
-    let from = date.and_then(read).unwrap_or(now);
-    Duration::try_from(read(value)?.duration_since(from)).ok()
+    let from = date.and_then(http_date).unwrap_or(now);
+    Duration::try_from(http_date(value)?.duration_since(from)).ok()
+}
+
+/// The instant of a `Date` header, to the second.
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()
 }
 
 #[cfg(test)]

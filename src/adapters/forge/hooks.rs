@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::model::cut;
-use super::names::{HookId, Login, RepoName};
 use super::wire::Request;
+use crate::domain::forge::{HookId, Login, RepoName};
 
 /// What wakes the gate. A comment on a pull request is `pull_request_comment` to a hook, `issue_comment` to an older forge.
 pub const HOOK_EVENTS: [&str; 6] =

@@ -9,7 +9,7 @@ mod error;
 mod health;
 mod hooks;
 mod model;
-mod names;
+
 mod paging;
 mod read;
 pub mod webhook;
@@ -23,12 +23,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+pub use crate::domain::forge::{CommentId, HookId, Login, PullNumber, RepoName};
 pub use capability::{Ability, Capabilities};
 pub use error::{ForgeError, Outcome, Reason, Refusal};
 pub use health::{ForgeHealth, Pace};
 pub use hooks::{HOOK_EVENTS, Hook, HookAction, HookScope, WantedHook, reconcile};
 pub use model::{Comment, FoundPull, Pull, PushEvent, Repository, Side, Tag};
-pub use names::{CommentId, HookId, Login, PullNumber, RepoName};
 pub use paging::Listing;
 pub use read::{Membership, Version};
 pub use write::{CommitStatus, StatusState};
@@ -91,6 +91,18 @@ impl Forge {
     #[must_use]
     pub fn health(&self) -> ForgeHealth {
         self.wire.state().health(Timestamp::now(), Instant::now())
+    }
+
+    /// The forge's present time, to the second; `None` before its first answer. A jump of this machine's clock does not move it.
+    #[must_use]
+    pub fn clock(&self) -> Option<Timestamp> {
+        self.wire.state().clock(Instant::now())
+    }
+
+    /// The bot's account, where the configuration names it.
+    #[must_use]
+    pub const fn bot_login(&self) -> Option<&Login> {
+        self.bot_login.as_ref()
     }
 
     /// Where git fetches a repository from.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
-use super::names::{CommentId, Login, PullNumber, RepoName};
+use crate::domain::forge::{CommentId, Login, PullNumber, RepoName};
 use crate::domain::ids::CommitSha;
 
 /// A comment may be a megabyte; a command is in its first line, our own marker in a short text.

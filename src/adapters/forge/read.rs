@@ -10,9 +10,9 @@ use super::model::{
     Comment, FoundPull, Pull, PushEvent, Repository, Tag, WireBranch, WireComment, WireEvent, WireFound, WirePull,
     WireRepository, WireTag, WireUser,
 };
-use super::names::{CommentId, Login, PullNumber, RepoName};
 use super::paging::{Listing, parse};
 use super::wire::Request;
+use crate::domain::forge::{CommentId, Login, PullNumber, RepoName};
 use crate::domain::ids::CommitSha;
 
 /// What kind of forge this is.
@@ -186,6 +186,30 @@ impl Forge {
         let request = Request::new(Method::GET, format!("read {repo}"), "repos/{}/{}", &[repo.owner(), &repo.name()]);
         let found: WireRepository = self.wire.object(&request).await?;
         found.read().map_err(|why| ForgeError::Unreadable { what: request.what, why })
+    }
+
+    /// All repositories of an organisation, as far as the account may see them.
+    ///
+    /// # Errors
+    /// When the forge cannot be asked.
+    pub async fn repositories(&self, organisation: &Login) -> Result<Listing<Repository>, ForgeError> {
+        let what = format!("list the repositories of {organisation}");
+        let request = Request::new(Method::GET, what, "orgs/{}/repos", &[organisation]);
+        self.wire.list(&request, |repository: &Repository| repository.name.clone(), WireRepository::read).await
+    }
+
+    /// A file of a repository at its default branch; `None` when there is none. Untrusted, and bounded like every answer.
+    ///
+    /// # Errors
+    /// When the forge cannot be asked.
+    pub async fn file(&self, repo: &RepoName, name: &str) -> Result<Option<Vec<u8>>, ForgeError> {
+        let what = format!("read {name} of {repo}");
+        let request = Request::new(Method::GET, what, "repos/{}/{}/raw/{}", &[repo.owner(), &repo.name(), &name]);
+        match self.wire.good(&request).await {
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// The tags of a repository.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use super::model::{Comment, WireComment, WireName, WirePull, WireRepository, WireUser, cut};
-use super::names::{Login, PullNumber, RepoName};
+use crate::domain::forge::{Login, PullNumber, RepoName};
 use crate::domain::ids::CommitSha;
 
 /// The headers a signature may be in. Gitea and Forgejo send the first or second and the third.

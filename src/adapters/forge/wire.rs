@@ -15,7 +15,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::error::{ForgeError, Outcome, Refusal};
-use super::health::{Failure, Pace, State, retry_after};
+use super::health::{Failure, Pace, State, http_date, retry_after};
 use super::{ForgeConfig, SetupError};
 
 /// So much of an answer is read. A page of 50 comments of the largest size is more; pages are made smaller then.
@@ -63,6 +63,8 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     location: Option<String>,
     retry_after: Option<Duration>,
+    /// The forge's own clock.
+    date: Option<Timestamp>,
 }
 
 impl Answer {
@@ -216,6 +218,9 @@ impl Wire {
 
     /// A forge that answers is well, unless it does not know the token.
     fn note(&self, answer: &Answer) {
+        if let Some(date) = answer.date {
+            self.state().set_clock(date, Instant::now());
+        }
         if answer.status == 401 {
             let why = "the forge does not accept the token (401)".to_owned();
             self.ill(Failure { why, retry_after: None, blocks: false });
@@ -239,8 +244,10 @@ impl Wire {
         })?;
         let text = |name: HeaderName| response.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
         let (status, location) = (response.status().as_u16(), text(header::LOCATION));
-        let retry_after = text(header::RETRY_AFTER)
-            .and_then(|value| retry_after(&value, text(header::DATE).as_deref(), Timestamp::now()));
+        let date = text(header::DATE);
+        let retry_after =
+            text(header::RETRY_AFTER).and_then(|value| retry_after(&value, date.as_deref(), Timestamp::now()));
+        let date = date.as_deref().and_then(http_date);
         let (mut body, mut pieces) = (Vec::new(), response.bytes_stream());
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| Silence::Lost(root_cause(&error)))?;
@@ -249,7 +256,7 @@ impl Wire {
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Answer { status, body, location, retry_after })
+        Ok(Answer { status, body, location, retry_after, date })
     }
 
     /// A page below the forge's address.

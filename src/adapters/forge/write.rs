@@ -9,9 +9,9 @@ use super::Forge;
 use super::error::{ForgeError, Outcome, Reason, Refusal};
 use super::hooks::{Hook, HookScope, WantedHook, WireHook};
 use super::model::{Comment, WireComment};
-use super::names::{CommentId, HookId, PullNumber, RepoName};
 use super::paging::{Listing, parse};
 use super::wire::{Answer, Request};
+use crate::domain::forge::{CommentId, HookId, PullNumber, RepoName};
 use crate::domain::ids::CommitSha;
 
 /// The state of a commit status. The forge stores any word and calls what it does not know pending.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::run::{instant, ms};
 use super::{Store, StoreError, Tried as _};
+use crate::domain::forge::{CommentId, Login, PullNumber, RepoName};
 use crate::domain::ids::{CommitSha, RunId};
 
 /// Who brought a comment.
@@ -31,13 +32,13 @@ impl BroughtBy {
 #[derive(Debug, Clone)]
 pub struct Heard {
     /// The forge's id.
-    pub comment: u64,
-    /// `owner/name`.
-    pub repository: String,
+    pub comment: CommentId,
+    /// Where.
+    pub repository: RepoName,
     /// The pull request.
-    pub pull: u64,
+    pub pull: PullNumber,
     /// Who wrote it.
-    pub author: String,
+    pub author: Login,
     /// What.
     pub body: String,
     /// When, by the forge.
@@ -54,7 +55,8 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn hear(&self, heard: &Heard, by: BroughtBy, at: Timestamp) -> Result<bool, StoreError> {
-        let (comment, pull) = (id(heard.comment), id(heard.pull));
+        let (comment, pull) = (heard.comment.get(), heard.pull.get());
+        let (repository, author) = (heard.repository.to_string(), heard.author.as_str());
         let (written, updated, seen, name) = (ms(heard.written_at), ms(heard.updated_at), ms(at), by.name());
         let head = heard.head.as_ref().map(CommitSha::as_str);
         let (state, outcome) =
@@ -63,9 +65,9 @@ impl Store {
             "INSERT INTO inbox (comment, repository, pull, author, body, written_at, updated_at, head, brought_by, seen_at, state, outcome)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             comment,
-            heard.repository,
+            repository,
             pull,
-            heard.author,
+            author,
             heard.body,
             written,
             updated,
@@ -92,27 +94,33 @@ impl Store {
         .fetch_all(&self.write)
         .await
         .tried("list the new comments")?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Heard {
-                comment: u64::try_from(row.comment).unwrap_or(0),
-                repository: row.repository,
-                pull: u64::try_from(row.pull).unwrap_or(0),
-                author: row.author,
+        // A row that cannot be read would be one that this program did not write.
+        let heard = |(comment, repository, pull, author): (i64, &str, i64, &str)| {
+            let (comment, pull) = (CommentId::new(comment).ok()?, PullNumber::new(pull).ok()?);
+            Some((comment, RepoName::parse(repository).ok()?, pull, Login::parse(author).ok()?))
+        };
+        let read = rows.into_iter().filter_map(|row| {
+            let (comment, repository, pull, author) = heard((row.comment, &row.repository, row.pull, &row.author))?;
+            Some(Heard {
+                comment,
+                repository,
+                pull,
+                author,
                 body: row.body,
                 written_at: instant(row.written_at),
                 updated_at: instant(row.updated_at),
                 head: row.head.and_then(|head| head.parse().ok()),
             })
-            .collect())
+        });
+        Ok(read.collect())
     }
 
     /// Notes what became of a comment.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn settle(&self, comment: u64, outcome: &str, run: Option<&RunId>) -> Result<(), StoreError> {
-        let (comment, run) = (id(comment), run.map(RunId::as_str));
+    pub async fn settle(&self, comment: CommentId, outcome: &str, run: Option<&RunId>) -> Result<(), StoreError> {
+        let (comment, run) = (comment.get(), run.map(RunId::as_str));
         sqlx::query!(
             "UPDATE inbox SET state = 'settled', outcome = ?, run = ? WHERE comment = ? AND state = 'new'",
             outcome,
@@ -131,12 +139,12 @@ impl Store {
     /// What SQLite says.
     pub async fn settled_before(
         &self,
-        repository: &str,
-        pull: u64,
-        author: &str,
+        repository: &RepoName,
+        pull: PullNumber,
+        author: &Login,
         outcome: &str,
     ) -> Result<bool, StoreError> {
-        let pull = id(pull);
+        let (repository, pull, author) = (repository.to_string(), pull.get(), author.as_str());
         let count = sqlx::query_scalar!(
             "SELECT count(*) FROM inbox WHERE repository = ? AND pull = ? AND author = ? AND outcome = ?",
             repository,
@@ -156,12 +164,12 @@ impl Store {
     /// What SQLite says.
     pub async fn see_head(
         &self,
-        repository: &str,
-        pull: u64,
+        repository: &RepoName,
+        pull: PullNumber,
         head: &CommitSha,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let (pull, head, at) = (id(pull), head.as_str(), ms(at));
+        let (repository, pull, head, at) = (repository.to_string(), pull.get(), head.as_str(), ms(at));
         sqlx::query!(
             "INSERT INTO head (repository, pull, sha, seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             repository,
@@ -175,27 +183,27 @@ impl Store {
         Ok(())
     }
 
-    /// When this head was first seen.
+    /// The head that was there at the gate's last look before an instant: the newest one first seen by then.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn head_seen(
+    pub async fn head_before(
         &self,
-        repository: &str,
-        pull: u64,
-        head: &CommitSha,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let (pull, head) = (id(pull), head.as_str());
+        repository: &RepoName,
+        pull: PullNumber,
+        before: Timestamp,
+    ) -> Result<Option<CommitSha>, StoreError> {
+        let (repository, pull, before) = (repository.to_string(), pull.get(), ms(before));
         let seen = sqlx::query_scalar!(
-            "SELECT seen_at FROM head WHERE repository = ? AND pull = ? AND sha = ?",
+            "SELECT sha FROM head WHERE repository = ? AND pull = ? AND seen_at <= ? ORDER BY seen_at DESC, rowid DESC LIMIT 1",
             repository,
             pull,
-            head
+            before
         )
         .fetch_optional(&self.write)
         .await
         .tried("look for a head")?;
-        Ok(seen.map(instant))
+        Ok(seen.and_then(|sha| sha.parse().ok()))
     }
 
     /// A cursor's value.
@@ -224,9 +232,4 @@ impl Store {
         .tried("move a cursor")?;
         Ok(())
     }
-}
-
-/// SQLite's integers are signed; the forge's ids never need the last bit.
-pub(super) fn id(id: u64) -> i64 {
-    i64::try_from(id).unwrap_or(i64::MAX)
 }

@@ -5,12 +5,16 @@ mod outbox;
 mod queue;
 mod read;
 mod run;
+mod target;
+mod watch;
 
 pub use inbox::{BroughtBy, Heard};
-pub use outbox::{Due, Kind};
-pub use queue::{Cause, Needs, NewRequest, Open};
+pub use outbox::{Due, Kind, Wanted};
+pub use queue::{Asked, Cause, Needs, NewRequest, RunState};
 pub use read::Shown;
 pub use run::{End, NewRun, Phase, Run, StageRow, StageState};
+pub use target::KnownTarget;
+pub use watch::{EndedSweep, OpenSweep};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -145,6 +145,29 @@ pub enum TargetState {
     Unknown,
 }
 
+impl TargetState {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Clean, Self::Leased, Self::Dirty, Self::Quarantined, Self::Unknown];
+
+    /// The state's name in the database and on pages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Leased => "leased",
+            Self::Dirty => "dirty",
+            Self::Quarantined => "quarantined",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
 /// What operators told the gate. Both leave alone what runs, and requests are still taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switches {

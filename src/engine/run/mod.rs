@@ -19,6 +19,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::prepare::BEFORE;
 use self::prepare::Live;
 use super::EngineError;
 use super::plan::{Plan, load_files, save_files};

@@ -22,7 +22,7 @@ use crate::engine::sweep::Sweep;
 use crate::engine::watch::Watch;
 
 /// The fact with the target's inventory before the run.
-pub(super) const BEFORE: &str = "before";
+pub(in crate::engine) const BEFORE: &str = "before";
 /// The fact with what the target's engine says of itself.
 pub(super) const ENGINE: &str = "engine";
 

@@ -4,61 +4,71 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Service;
+use super::{Service, held};
 use crate::adapters::git;
-use crate::adapters::store::{Needs, Open};
-use crate::domain::ids::RecipeName;
+use crate::adapters::store::{Asked, Needs, RunState};
+use crate::domain::cancellation::Cancellation;
+use crate::domain::queue::published;
 use crate::engine::EngineError;
-use crate::engine::plan::{Plan, TOTAL_LIMIT_SECONDS, save_files};
+use crate::engine::plan::{Plan, save_files};
 
 /// A commit that cannot be fetched for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Fetches at once.
+const AT_ONCE: usize = 4;
 
 impl Service {
     pub(super) async fn fetch(&self) -> Result<(), EngineError> {
+        use futures_util::StreamExt as _;
         let open = self.shared.gate.store.open_runs().await?;
-        for run in open.into_iter().filter(|run| run.state == "fetching") {
-            if let Err(error) = self.fetch_one(&run).await {
-                let waited = Timestamp::now().duration_since(run.queued_at);
-                if Duration::try_from(waited).unwrap_or_default() > PATIENCE {
-                    self.end_early(&run, &format!("its commit could not be fetched: {error}")).await?;
-                } else {
-                    tracing::warn!(%error, run = run.number, "a commit could not be fetched yet");
-                }
-            }
+        let waiting = open.into_iter().filter(|run| run.state == RunState::Fetching && run.cancelled.is_none());
+        let fetched: Vec<Result<(), EngineError>> = futures_util::stream::iter(waiting)
+            .map(|run| self.fetch_or_wait(run))
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        fetched.into_iter().collect()
+    }
+
+    async fn fetch_or_wait(&self, run: Asked) -> Result<(), EngineError> {
+        let error = match self.fetch_one(&run).await {
+            Ok(()) => return Ok(()),
+            Err(error @ EngineError::Store(_)) => return Err(error),
+            Err(error) => error,
+        };
+        let waited = Timestamp::now().duration_since(run.queued_at);
+        if error.is_usage_of_files() || Duration::try_from(waited).unwrap_or_default() > PATIENCE {
+            let why = Cancellation::Because(format!("its commit could not be fetched: {error}"));
+            return self.cancel(&run.id, &why).await;
         }
+        tracing::warn!(%error, run = run.number, "a commit could not be fetched yet");
         Ok(())
     }
 
-    async fn fetch_one(&self, run: &Open) -> Result<(), EngineError> {
-        let Some(head) = &run.head else { return self.end_early(run, "it names no commit").await };
-        let name = RecipeName::parse(&run.recipe)?;
-        let source = git::read_commit(&self.shared.forge.git_url(&run.repository), &name, head).await?;
+    async fn fetch_one(&self, run: &Asked) -> Result<(), EngineError> {
+        let (Some(head), Some(repository)) = (&run.head, &run.repository) else {
+            return self.cancel(&run.id, &Cancellation::Because("it names no commit".to_owned())).await;
+        };
+        let source = git::read_commit(&self.shared.forge.git_url(repository), &run.recipe, head).await?;
         let folder = self.shared.gate.state.run(&run.id);
         // The lock is let go at once: whoever drives the run takes it again.
         drop(folder.hold(&run.id)?);
         save_files(&source.files, &folder.recipe())?;
-        let (ports, images) = self.needs(run, &source);
-        let needs = Needs { weight: 1, ports: &ports, images: &images };
-        self.shared.gate.store.fetched(&run.id, &needs).await?;
-        self.shared.wake.notify_waiters();
+        self.shared.gate.store.fetched(&run.id, &self.needs(run, &source)).await?;
+        self.shared.wake.work.notify_one();
         Ok(())
     }
 
-    /// Host ports and images, as JSON. A recipe that cannot be read has none: its lint will say why.
-    fn needs(&self, run: &Open, source: &git::Source) -> (String, String) {
-        let nothing = || ("[]".to_owned(), "[]".to_owned());
-        let Some(target) = self.shared.targets.first() else { return nothing() };
-        let plan = Plan::new(run.id.clone(), source, target, None, TOTAL_LIMIT_SECONDS);
-        let Ok(deployment) = plan.and_then(|plan| Ok(plan.deployment(&source.files, target)?)) else {
-            return nothing();
-        };
-        let ports: Vec<String> = deployment
-            .services
-            .iter()
-            .flat_map(|service| service.ports.iter().filter_map(|port| port.published.clone()))
-            .collect();
-        let images: Vec<&str> = deployment.services.iter().map(|service| service.image.as_str()).collect();
-        (serde_json::to_string(&ports).unwrap_or_default(), serde_json::to_string(&images).unwrap_or_default())
+    /// What the recipe needs of a target. One that cannot be read needs nothing: its lint will say why.
+    fn needs(&self, run: &Asked, source: &git::Source) -> Needs {
+        let weight = held(&self.shared.enrolment).weight(&run.recipe);
+        let plan = self.shared.targets.first().map(|target| {
+            let plan = Plan::new(run.id.clone(), source, target, None, self.shared.watched.limit_seconds)?;
+            Ok::<_, EngineError>(plan.deployment(&source.files, target)?)
+        });
+        let Some(Ok(deployment)) = plan else { return Needs { weight, ..Needs::default() } };
+        let ports = published(deployment.services.iter().flat_map(|service| &service.ports));
+        let images = deployment.services.iter().map(|service| service.image.clone()).collect();
+        Needs { weight, ports, images }
     }
 }

@@ -3,38 +3,77 @@
 //! Each loop is level-triggered: it rereads the database (and the forge, or the target) and drives what it finds forward. A
 //! wake-up only makes it look sooner; after a restart every loop finds its work where it was.
 
+mod answers;
+mod drive;
+mod enrolment;
 mod fetch;
-mod intake;
+mod hooks;
 mod outbox;
+mod poll;
+mod references;
+mod request;
+mod rights;
 mod schedule;
+mod settle;
+mod situation;
+mod targets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::hooks::Delivered;
+use self::targets::Sessions;
 use super::EngineError;
 use super::run::Gate;
-use crate::adapters::forge::Forge;
+use crate::adapters::forge::{Capabilities, Forge, WantedHook};
+use crate::domain::enrolment::Enrolment;
+use crate::domain::forge::{Login, RepoName};
 use crate::domain::ids::RunId;
+use crate::domain::queue::History;
 use crate::domain::target::Target;
 
 /// What the service watches, and how.
 #[derive(Debug, Clone)]
 pub struct Watched {
     /// The organisation whose recipes are watched.
-    pub organisation: String,
-    /// The watched recipes by name; empty: all of the organisation.
-    pub recipes: BTreeSet<String>,
+    pub organisation: Login,
+    /// The watched recipes, unless the tests repository says which.
+    pub enrolled: Enrolment,
+    /// The repository that holds `recipes.toml`.
+    pub tests_repository: Option<RepoName>,
     /// Between two polls.
     pub poll: Duration,
     /// Where people reach this gate, for links.
     pub public_url: String,
+    /// The total limit of a run, in seconds.
+    pub limit_seconds: u64,
+    /// In which time a sweep runs every recipe once; `None`: no sweeps.
+    pub sweep_period: Option<Duration>,
+    /// What deliveries may be signed with; none: none are taken.
+    pub webhook_secrets: Vec<SecretString>,
+    /// The hook that the gate keeps on the forge itself; `None`: it asks for none.
+    pub hook: Option<WantedHook>,
+    /// How long a post whose answer never came may still be under way on the forge.
+    pub settles_after: Duration,
+    /// What brings a target back to its snapshot.
+    pub recycle: Option<Recycle>,
+}
+
+/// What brings a target back to its snapshot, and when that is done.
+#[derive(Debug, Clone)]
+pub struct Recycle {
+    /// A POST to this address does it; `{target}` in it stands for the target's name.
+    pub url: SecretString,
+    /// After each run, not only when a target could not be proved clean.
+    pub always: bool,
 }
 
 /// The service.
@@ -49,14 +88,37 @@ struct Shared {
     forge: Forge,
     watched: Watched,
     targets: Vec<Target>,
-    /// Runs that this process drives, and how to cancel them.
+    /// Runs that this process drives, and how to end them.
     driven: Mutex<BTreeMap<RunId, CancellationToken>>,
-    wake: Notify,
+    /// Runs that could not be driven, and when that is tried again.
+    resting: Mutex<BTreeMap<RunId, Instant>>,
+    /// What was told of runs that go on, so that a comment is not edited each second.
+    told: Mutex<BTreeMap<RunId, answers::Told>>,
+    enrolment: Mutex<Enrolment>,
+    /// How long runs usually take, and when that was read.
+    history: Mutex<Option<(Instant, History)>>,
+    capabilities: Mutex<Option<Capabilities>>,
+    sessions: Sessions,
+    wake: Wake,
     stop: CancellationToken,
     tasks: TaskTracker,
     heard: Mutex<Heard>,
     /// The token may not set commit statuses; said once.
     statuses_refused: AtomicBool,
+    /// The token may not set up hooks; said once.
+    hooks_refused: AtomicBool,
+}
+
+/// One for each loop. A permit is kept, so that a wake-up during a round is not lost.
+#[derive(Debug, Default)]
+struct Wake {
+    poll: Notify,
+    work: Notify,
+    fetch: Notify,
+    answer: Notify,
+    references: Notify,
+    hooks: Notify,
+    targets: Notify,
 }
 
 /// How the forge is doing, for pages.
@@ -73,16 +135,23 @@ impl Service {
     #[must_use]
     pub fn new(gate: Gate, forge: Forge, watched: Watched, targets: Vec<Target>) -> Self {
         let shared = Shared {
+            enrolment: Mutex::new(watched.enrolled.clone()),
             gate,
             forge,
             watched,
             targets,
             driven: Mutex::default(),
-            wake: Notify::new(),
+            resting: Mutex::default(),
+            told: Mutex::default(),
+            history: Mutex::default(),
+            capabilities: Mutex::default(),
+            sessions: Sessions::default(),
+            wake: Wake::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             heard: Mutex::default(),
             statuses_refused: AtomicBool::new(false),
+            hooks_refused: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -114,7 +183,18 @@ impl Service {
     /// How the forge is doing.
     #[must_use]
     pub fn heard(&self) -> Heard {
-        self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        held(&self.shared.heard).clone()
+    }
+
+    /// What the gate's account may do on the forge; `None` before the first look.
+    #[must_use]
+    pub fn capabilities(&self) -> Option<Capabilities> {
+        held(&self.shared.capabilities).clone()
+    }
+
+    /// Something was changed in the database by somebody else: look now.
+    pub fn wake(&self) {
+        self.shared.wake.work.notify_one();
     }
 
     /// Runs until it is stopped.
@@ -122,31 +202,44 @@ impl Service {
     /// # Errors
     /// When the database cannot be used; everything else is tried again.
     pub async fn serve(&self) -> Result<(), EngineError> {
-        self.take_up().await?;
-        let polling = self.clone().every(self.shared.watched.poll, "poll", Self::poll);
-        let working = self.clone().every(Duration::from_secs(1), "work", Self::work);
-        let answering = self.clone().every(Duration::from_secs(1), "answer", Self::flush);
-        tokio::join!(polling, working, answering);
+        self.forget_targets().await?;
+        let (wake, second) = (&self.shared.wake, Duration::from_secs(1));
+        tokio::join!(
+            self.every(self.shared.watched.poll, &wake.poll, "poll", Self::poll),
+            self.every(second, &wake.work, "work", Self::work),
+            self.every(second, &wake.fetch, "fetch", Self::fetch),
+            self.every(second, &wake.answer, "answer", Self::flush),
+            self.every(references::PAUSE, &wake.references, "references", Self::look_at_references),
+            self.every(hooks::PAUSE, &wake.hooks, "hooks", Self::keep_hook),
+            self.every(targets::PAUSE, &wake.targets, "targets", Self::look_at_targets),
+        );
         Ok(())
     }
 
     /// One round over everything that this gate decides itself.
     async fn work(&self) -> Result<(), EngineError> {
         self.settle().await?;
-        self.fetch().await?;
-        self.schedule().await
+        self.drive_what_runs().await?;
+        self.schedule().await?;
+        self.answer_what_ended().await
     }
 
     /// Repeats a round. One that fails is told, and done again at the next turn.
-    async fn every(self, pause: Duration, name: &'static str, round: impl AsyncFn(&Self) -> Result<(), EngineError>) {
+    async fn every(
+        &self,
+        pause: Duration,
+        wake: &Notify,
+        name: &'static str,
+        round: impl AsyncFn(&Self) -> Result<(), EngineError>,
+    ) {
         while !self.shared.stop.is_cancelled() {
-            if let Err(error) = round(&self).await {
+            if let Err(error) = round(self).await {
                 tracing::warn!(%error, name, "a round failed; it is done again");
             }
             tokio::select! {
                 () = self.shared.stop.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}
-                () = self.shared.wake.notified() => {}
+                () = wake.notified() => {}
             }
         }
     }
@@ -154,4 +247,8 @@ impl Service {
     fn run_url(&self, number: i64) -> String {
         format!("{}/runs/{number}", self.shared.watched.public_url)
     }
+}
+
+fn held<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,112 @@
+//! Test targets as the gate knows them, and what operators told the gate.
+
+use jiff::Timestamp;
+
+use super::run::{instant, ms};
+use super::{Store, StoreError, Tried as _};
+use crate::domain::ids::{RunId, TargetName};
+use crate::domain::queue::TargetState;
+
+/// A target as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownTarget {
+    /// Its name.
+    pub name: TargetName,
+    /// Its state.
+    pub state: TargetState,
+    /// Why it is in that state.
+    pub reason: String,
+    /// When its engine last answered.
+    pub heard_at: Option<Timestamp>,
+    /// Since when it is in that state.
+    pub changed_at: Timestamp,
+}
+
+impl Store {
+    /// All targets that were ever configured.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn targets(&self) -> Result<Vec<KnownTarget>, StoreError> {
+        let rows = sqlx::query!("SELECT name, state, reason, heard_at, changed_at FROM target ORDER BY name")
+            .fetch_all(&self.write)
+            .await
+            .tried("read the targets")?;
+        let read = rows.into_iter().filter_map(|row| {
+            Some(KnownTarget {
+                name: TargetName::parse(&row.name).ok()?,
+                state: TargetState::named(&row.state)?,
+                reason: row.reason,
+                heard_at: row.heard_at.map(instant),
+                changed_at: instant(row.changed_at),
+            })
+        });
+        Ok(read.collect())
+    }
+
+    /// Puts a target into a state.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn set_target(
+        &self,
+        name: &TargetName,
+        state: TargetState,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (name, state, at) = (name.as_str(), state.name(), ms(at));
+        sqlx::query!(
+            "INSERT INTO target (name, state, reason, changed_at) VALUES (?, ?, ?, ?)
+             ON CONFLICT (name) DO UPDATE SET state = excluded.state, reason = excluded.reason,
+                 changed_at = CASE WHEN state = excluded.state THEN changed_at ELSE excluded.changed_at END",
+            name,
+            state,
+            reason,
+            at
+        )
+        .execute(&self.write)
+        .await
+        .tried("note a target's state")?;
+        Ok(())
+    }
+
+    /// A target's engine answered.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn hear_target(&self, name: &TargetName, at: Timestamp) -> Result<(), StoreError> {
+        let (name, at) = (name.as_str(), ms(at));
+        sqlx::query!("UPDATE target SET heard_at = ? WHERE name = ?", at, name)
+            .execute(&self.write)
+            .await
+            .tried("note that a target answers")?;
+        Ok(())
+    }
+
+    /// The run that ended last on a target.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn last_run_on(&self, name: &TargetName) -> Result<Option<RunId>, StoreError> {
+        let name = name.as_str();
+        let found = sqlx::query_scalar!(
+            "SELECT id FROM run WHERE target = ? AND state = 'done' ORDER BY finished_at DESC LIMIT 1",
+            name
+        )
+        .fetch_optional(&self.write)
+        .await
+        .tried("look for the last run of a target")?;
+        Ok(found.and_then(|id| id.parse().ok()))
+    }
+
+    /// What operators told the gate: the value of each switch that is set.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn switched(&self) -> Result<std::collections::BTreeMap<String, String>, StoreError> {
+        let rows =
+            sqlx::query!("SELECT name, value FROM switch").fetch_all(&self.write).await.tried("read the switches")?;
+        Ok(rows.into_iter().map(|row| (row.name, row.value)).collect())
+    }
+}

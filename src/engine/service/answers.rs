@@ -1,0 +1,335 @@
+//! What the forge should show of each run: while it waits, while it runs, and once it has ended. Everything is said from
+//! the rows as they are, so that a restart says it again or not at all.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::situation::Situated;
+use super::{Service, held};
+use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted};
+use crate::domain::answer::{
+    Ahead, Answer, CommitState, Earlier, Ending, Judged, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject, Waits,
+    body, commit_status,
+};
+use crate::domain::cancellation::Cancellation;
+use crate::domain::finding::Class;
+use crate::domain::forge::{CommentId, PullNumber, RepoName};
+use crate::domain::ids::{CommitSha, RunId};
+use crate::domain::queue::{Reason, Why};
+use crate::domain::results::{Results, ms_between};
+use crate::domain::stage::Stage;
+use crate::domain::verdict::{Verdict, deciding};
+use crate::engine::EngineError;
+
+/// A comment is edited when something changes that matters, and else this often: times in it grow old.
+const REFRESH: Duration = Duration::from_secs(60);
+
+/// What was told last of a run that goes on.
+#[derive(Debug)]
+pub(super) struct Told {
+    what: String,
+    at: Instant,
+}
+
+/// Where an answer goes.
+struct Place<'a> {
+    repository: &'a RepoName,
+    pull: PullNumber,
+    comment: CommentId,
+}
+
+impl Asked {
+    fn place(&self) -> Option<Place<'_>> {
+        Some(Place { repository: self.repository.as_ref()?, pull: self.pull?, comment: self.comment? })
+    }
+}
+
+impl Service {
+    /// Tells those who wait why, and those who look on where their run is.
+    pub(super) async fn tell_progress(&self, open: &[Asked], situated: &Situated) -> Result<(), EngineError> {
+        held(&self.shared.told).retain(|run, _| open.iter().any(|it| it.id == *run));
+        let mut whys = None;
+        for run in open.iter().filter(|run| run.place().is_some()) {
+            let (what, says) = if run.state == RunState::Running {
+                let stage = run.stage.unwrap_or(Stage::Prepare);
+                let what = format!("running {}", stage.name());
+                if !self.is_news(&run.id, &what) {
+                    continue;
+                }
+                (what, self.running(run, stage, situated))
+            } else {
+                let why = whys.get_or_insert_with(|| situated.explained()).get(&run.id).cloned();
+                let what = format!("waiting {:?}", why.as_ref().map(|why| (why.place, &why.reason)));
+                if !self.is_news(&run.id, &what) {
+                    continue;
+                }
+                (what, self.waiting(run, why.as_ref(), open, situated))
+            };
+            if let Some(says) = says {
+                self.tell(run, says, true).await?;
+                held(&self.shared.told).insert(run.id.clone(), Told { what, at: Instant::now() });
+            }
+        }
+        Ok(())
+    }
+
+    fn is_news(&self, run: &RunId, what: &str) -> bool {
+        held(&self.shared.told).get(run).is_none_or(|told| told.what != what || told.at.elapsed() > REFRESH)
+    }
+
+    fn subject(&self, run: &Asked) -> Option<Subject> {
+        Some(Subject {
+            run: self.link(run),
+            recipe: run.recipe.clone(),
+            head: run.head.clone()?,
+            options: run.options.clone(),
+            vouched: run.vouched,
+            moved_to: None,
+        })
+    }
+
+    fn link(&self, run: &Asked) -> RunLink {
+        RunLink { number: run.number, url: self.run_url(run.number) }
+    }
+
+    fn running(&self, run: &Asked, stage: Stage, situated: &Situated) -> Option<Says> {
+        let started = run.started_at.unwrap_or(run.queued_at);
+        Some(Says::Running {
+            subject: self.subject(run)?,
+            stage,
+            target: run.target.clone()?,
+            elapsed_ms: ms_between(started, Timestamp::now()),
+            usually_ms: situated.history.usual(&run.recipe).map(ms),
+            kept: None,
+        })
+    }
+
+    fn waiting(&self, run: &Asked, why: Option<&Why>, open: &[Asked], situated: &Situated) -> Option<Says> {
+        let subject = self.subject(run)?;
+        let Some(why) = why else {
+            return Some(Says::Queued { subject, place: 1, starts_in_ms: None, waits: Waits::Nothing });
+        };
+        let named = |id: &RunId| open.iter().find(|other| other.id == *id);
+        let ahead = |other: &Asked| {
+            let behind = why.behind.as_ref().filter(|behind| behind.run == other.id);
+            Ahead {
+                run: self.link(other),
+                recipe: other.recipe.clone(),
+                stage: behind.map(|behind| behind.stage),
+                elapsed_ms: behind.map_or(0, |behind| ms(behind.elapsed)),
+                usually_ms: behind.and_then(|behind| behind.usual).map(ms),
+            }
+        };
+        let behind = || why.behind.as_ref().and_then(|behind| named(&behind.run)).map(ahead);
+        let waits = match &why.reason {
+            Reason::Starts => Waits::Nothing,
+            Reason::Paused => Waits::Paused(situated.paused_because.clone()),
+            Reason::Draining => Waits::Paused("it is about to be stopped; waiting requests are kept".to_owned()),
+            Reason::NoTarget => Waits::NoTarget,
+            Reason::RecipeRuns(other) | Reason::RecipeWaits(other) => {
+                named(other).map_or(Waits::Nothing, |other| Waits::SameRecipe(ahead(other)))
+            }
+            Reason::PortTaken(other) => named(other).map_or(Waits::Nothing, |other| {
+                let taken =
+                    other.needs.ports.iter().find(|port| run.needs.ports.iter().any(|own| own.overlaps(**port)));
+                taken.map_or_else(|| Waits::Behind(ahead(other)), |port| Waits::SamePort(ahead(other), port.first))
+            }),
+            Reason::RoomKept(other) => named(other).map_or(Waits::Nothing, |other| Waits::Behind(ahead(other))),
+            Reason::Full => behind().map_or(Waits::Nothing, Waits::Behind),
+        };
+        Some(Says::Queued {
+            subject,
+            place: u32::try_from(why.place).unwrap_or(u32::MAX),
+            starts_in_ms: why.starts_in.map(|eta| ms(eta.after)),
+            waits,
+        })
+    }
+
+    /// Gives each run that has ended its answer. In the same loop as what is told of its progress, and therefore after it.
+    pub(super) async fn answer_what_ended(&self) -> Result<(), EngineError> {
+        for run in self.shared.gate.store.unanswered().await? {
+            let again = self.is_infra(&run) && self.try_again(&run).await?;
+            let post = self.post_of_the_end(&run, again);
+            if let Some(says) = self.end_of(&run, again).await? {
+                self.tell_at(&run, says, post, false).await?;
+            }
+            self.shared.gate.store.answered(&run.id).await?;
+        }
+        Ok(())
+    }
+
+    /// A verdict after a long run is a new comment, since an edit notifies nobody.
+    fn post_of_the_end(&self, run: &Asked, again: bool) -> u32 {
+        let took = ms_between(run.queued_at, run.finished_at.unwrap_or(run.queued_at));
+        if took > POSTED_ANEW_AFTER_MS && !again { run.post + 1 } else { run.post }
+    }
+
+    /// Whether the infrastructure kept it from being judged, and it may be tried once more.
+    fn is_infra(&self, run: &Asked) -> bool {
+        let infra = || {
+            let results: Results = serde_json::from_str(run.results.as_deref()?).ok()?;
+            Some(deciding(&results.findings)?.class == Class::Infra)
+        };
+        run.verdict == Some(Verdict::NotJudged) && run.attempt == 1 && run.cancelled.is_none() && infra() == Some(true)
+    }
+
+    async fn end_of(&self, run: &Asked, again: bool) -> Result<Option<Says>, EngineError> {
+        let Some(subject) = self.subject(run) else { return Ok(None) };
+        if let Some(why) = &run.cancelled {
+            let ending = match Cancellation::read(why) {
+                Cancellation::Superseded(number) => Ending::Superseded(RunLink { number, url: self.run_url(number) }),
+                Cancellation::By(who) => Ending::Cancelled { by: Some(who), during: run.stage },
+                Cancellation::Because(why) => Ending::NotRun { why, again },
+            };
+            return Ok(Some(Says::Ended { subject, ending }));
+        }
+        let results = run.results.as_deref().and_then(|text| serde_json::from_str::<Results>(text).ok());
+        let Some(results) = results else {
+            let why = run.sentence.trim_start_matches("not judged: ").to_owned();
+            return Ok(Some(Says::Ended { subject, ending: Ending::NotRun { why, again } }));
+        };
+        let first_try = match &run.first_try {
+            Some(first) => self.shared.gate.store.asked_run(first).await?.map(|first| self.link(&first)),
+            None => None,
+        };
+        let cause_url = deciding(&results.findings).map(|_| format!("{}#cause", self.run_url(run.number)));
+        Ok(Some(Says::Verdict(Box::new(Judged { subject, results, cause_url, behind: None, first_try, again }))))
+    }
+
+    /// The run's answer on its pull request and the status of its commit.
+    async fn tell(&self, run: &Asked, says: Says, while_open: bool) -> Result<(), EngineError> {
+        self.tell_at(run, says, run.post, while_open).await
+    }
+
+    async fn tell_at(&self, run: &Asked, says: Says, post: u32, while_open: bool) -> Result<(), EngineError> {
+        let earlier = self.earlier(run).await?;
+        let comment = run.comment.map_or(0, CommentId::get);
+        let marker = Marker { run: Some(run.id.clone()), comment, gate: self.shared.gate.id.clone(), post };
+        let answer = Answer { marker, says, earlier };
+        let store = &self.shared.gate.store;
+        if let Some(place) = run.place() {
+            let wanted = Wanted {
+                key: &answer_key(place.comment, post),
+                kind: Kind::Comment,
+                repository: place.repository,
+                pull: Some(place.pull),
+                content: &body(&answer),
+                while_open: while_open.then_some(&run.id),
+            };
+            store.want(&wanted).await?;
+            let before = answer_key(place.comment, run.post);
+            if post != run.post && store.is_wanted(&before).await? {
+                let gone = Wanted {
+                    key: &format!("removal/{}/{}", place.comment, run.post),
+                    kind: Kind::Removal,
+                    content: &format!("{before}\n{}", answer_key(place.comment, post)),
+                    ..wanted
+                };
+                store.want(&gone).await?;
+            }
+        }
+        self.want_status(run, &answer, while_open).await?;
+        self.shared.wake.answer.notify_one();
+        Ok(())
+    }
+
+    async fn want_status(&self, run: &Asked, answer: &Answer, while_open: bool) -> Result<(), EngineError> {
+        let (Some(repository), Some(head), Some(status)) = (&run.repository, &run.head, commit_status(answer)) else {
+            return Ok(());
+        };
+        let is_sweep = run.sweep.is_some();
+        if is_sweep || self.shared.statuses_refused.load(std::sync::atomic::Ordering::Relaxed) {
+            return Ok(());
+        }
+        let state = match status.state {
+            CommitState::Pending => "pending",
+            CommitState::Success => "success",
+            CommitState::Failure => "failure",
+            CommitState::Error => "error",
+        };
+        let content = format!("{state}\n{}\n{}\n{head}", status.text, self.run_url(run.number));
+        let wanted = Wanted {
+            key: &format!("status/{}", run.id),
+            kind: Kind::Status,
+            repository,
+            pull: run.pull,
+            content: &content,
+            while_open: while_open.then_some(&run.id),
+        };
+        Ok(self.shared.gate.store.want(&wanted).await?)
+    }
+
+    /// Earlier runs of the pull request that have ended, newest first.
+    async fn earlier(&self, run: &Asked) -> Result<Vec<Earlier>, EngineError> {
+        let Some(place) = run.place() else { return Ok(Vec::new()) };
+        let all = self.shared.gate.store.runs_of(place.repository, place.pull).await?;
+        let superseded = |it: &Asked| {
+            it.cancelled.as_deref().is_some_and(|why| matches!(Cancellation::read(why), Cancellation::Superseded(_)))
+        };
+        let older = all.into_iter().filter(|it| it.number < run.number && it.comment != run.comment && !superseded(it));
+        Ok(older.filter_map(|it| self.as_earlier(&it)).collect())
+    }
+
+    fn as_earlier(&self, run: &Asked) -> Option<Earlier> {
+        Some(Earlier {
+            run: self.link(run),
+            head: run.head.clone()?,
+            verdict: run.verdict?,
+            sentence: run.sentence.clone(),
+        })
+    }
+
+    /// A new run of a pull request has begun: the answers of those that have ended fold to one line.
+    pub(super) async fn fold_older(&self, heard: &Heard, new: &RunId) -> Result<(), EngineError> {
+        let runs = self.runs_of(heard).await?;
+        let Some(newer) = runs.iter().find(|run| run.id == *new).map(|run| self.link(run)) else { return Ok(()) };
+        // Tries of one comment share its answer: the last one is what folds.
+        let mut ended: BTreeMap<CommentId, &Asked> = BTreeMap::new();
+        for run in runs.iter().filter(|run| run.id != *new) {
+            if let Some(comment) = run.comment
+                && Some(comment) != runs.iter().find(|run| run.id == *new).and_then(|run| run.comment)
+            {
+                ended.entry(comment).or_insert(run);
+            }
+        }
+        for (comment, run) in ended {
+            let Some(earlier) = self.as_earlier(run).filter(|_| !run.is_open()) else { continue };
+            for post in [run.post, run.post + 1] {
+                let key = answer_key(comment, post);
+                if !self.shared.gate.store.is_wanted(&key).await? {
+                    continue;
+                }
+                let gate = self.shared.gate.id.clone();
+                let marker = Marker { run: Some(run.id.clone()), comment: comment.get(), gate, post };
+                let says = Says::Folded { run: earlier.clone(), newer: newer.clone() };
+                let wanted = Wanted {
+                    key: &key,
+                    kind: Kind::Comment,
+                    repository: &heard.repository,
+                    pull: Some(heard.pull),
+                    content: &body(&Answer { marker, says, earlier: Vec::new() }),
+                    while_open: None,
+                };
+                self.shared.gate.store.want(&wanted).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn answer_key(comment: CommentId, post: u32) -> String {
+    format!("answer/{comment}/{post}")
+}
+
+fn ms(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What is stored of a status: state, description, address and commit, a line each.
+pub(super) fn read_status(content: &str) -> Option<(&str, &str, &str, CommitSha)> {
+    let mut lines = content.lines();
+    let (state, description, url) = (lines.next()?, lines.next()?, lines.next()?);
+    Some((state, description, url, lines.next()?.parse().ok()?))
+}

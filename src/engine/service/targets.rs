@@ -1,0 +1,229 @@
+//! Keeps an eye on the test targets: which answer, which are clean, which must be swept, quarantined or recycled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::query_parameters::ListImagesOptions;
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+
+use super::{Recycle, Service, held};
+use crate::adapters::docker::{Tried as _, connect, inventory};
+use crate::adapters::session::Session;
+use crate::adapters::store::RunState;
+use crate::domain::finding::FindingKind;
+use crate::domain::ids::TargetName;
+use crate::domain::inventory::Inventory;
+use crate::domain::queue::TargetState;
+use crate::domain::results::Results;
+use crate::domain::target::Target;
+use crate::engine::run::BEFORE;
+use crate::engine::sweep::Sweep;
+use crate::engine::{EngineError, claim};
+
+/// Between two looks.
+pub(super) const PAUSE: Duration = Duration::from_secs(20);
+/// A target that takes longer for an answer is not in order now.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The hypervisor takes its time.
+const RECYCLE_PATIENCE: Duration = Duration::from_secs(300);
+
+/// One way to each target that stays open, beside those of the runs; and what is known of its images.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    open: Mutex<BTreeMap<TargetName, Arc<Reached>>>,
+    images: Mutex<BTreeMap<TargetName, BTreeSet<String>>>,
+}
+
+#[derive(Debug)]
+struct Reached {
+    docker: Docker,
+    _session: Session,
+}
+
+impl Sessions {
+    async fn reach(&self, target: &Target) -> Result<Arc<Reached>, EngineError> {
+        if let Some(reached) = held(&self.open).get(&target.name) {
+            return Ok(reached.clone());
+        }
+        let session = Session::open(target).await?;
+        let docker = match connect(session.docker_socket()).await {
+            Ok(docker) => docker,
+            // The session knows better why.
+            Err(error) => return Err(session.last_error().await.map_or_else(|| error.into(), EngineError::from)),
+        };
+        let reached = Arc::new(Reached { docker, _session: session });
+        held(&self.open).insert(target.name.clone(), reached.clone());
+        Ok(reached)
+    }
+
+    fn forget(&self, target: &TargetName) {
+        held(&self.open).remove(target);
+    }
+
+    pub(super) fn images(&self, target: &TargetName) -> BTreeSet<String> {
+        held(&self.images).get(target).cloned().unwrap_or_default()
+    }
+}
+
+impl Service {
+    /// What an earlier process knew of the targets may not hold any more.
+    pub(super) async fn forget_targets(&self) -> Result<(), EngineError> {
+        let known = self.shared.gate.store.targets().await?;
+        for target in &self.shared.targets {
+            let quarantined = known.iter().any(|it| it.name == target.name && it.state == TargetState::Quarantined);
+            if !quarantined {
+                self.set(&target.name, TargetState::Unknown, "not looked at yet").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A look at each target.
+    pub(super) async fn look_at_targets(&self) -> Result<(), EngineError> {
+        let looks = self.shared.targets.iter().map(async |target| {
+            let looked = match tokio::time::timeout(PATIENCE, self.look(target)).await {
+                Ok(looked) => looked,
+                Err(_) => Err(EngineError::Target(format!("it gives no answer within {} s", PATIENCE.as_secs()))),
+            };
+            match looked {
+                Ok(()) => Ok(()),
+                Err(error @ EngineError::Store(_)) => Err(error),
+                Err(error) => self.unreachable(target, &error).await,
+            }
+        });
+        futures_util::future::try_join_all(looks).await.map(drop)
+    }
+
+    async fn look(&self, target: &Target) -> Result<(), EngineError> {
+        let (store, name) = (&self.shared.gate.store, &target.name);
+        let reached = self.shared.sessions.reach(target).await?;
+        reached.docker.ping().await.tried("ask whether it is there")?;
+        store.hear_target(name, Timestamp::now()).await?;
+        let state = store.targets().await?.into_iter().find(|it| it.name == *name).map(|it| it.state);
+        if self.runs_on(name).await? {
+            return Ok(());
+        }
+        if let Some(Some(claim)) = claim::current(&reached.docker).await?
+            && claim.gate != self.shared.gate.id
+            && claim.until > Timestamp::now()
+        {
+            let why = format!("gate {} has claimed it until {}", claim.gate, claim.until);
+            return self.set(name, TargetState::Leased, &why).await;
+        }
+        match state.unwrap_or(TargetState::Unknown) {
+            TargetState::Clean => {}
+            TargetState::Unknown | TargetState::Dirty | TargetState::Leased => {
+                self.sweep(target, &reached.docker).await?;
+            }
+            TargetState::Quarantined => self.look_again(target, &reached.docker).await?,
+        }
+        let images = images(&reached.docker).await?;
+        held(&self.shared.sessions.images).insert(name.clone(), images);
+        Ok(())
+    }
+
+    async fn runs_on(&self, target: &TargetName) -> Result<bool, EngineError> {
+        let open = self.shared.gate.store.open_runs().await?;
+        Ok(open.iter().any(|run| run.state == RunState::Running && run.target.as_ref() == Some(target)))
+    }
+
+    /// Removes what dead runs of this gate left, and then trusts the target.
+    async fn sweep(&self, target: &Target, docker: &Docker) -> Result<(), EngineError> {
+        let gate = &self.shared.gate;
+        let sweep = Sweep {
+            docker,
+            target: target.name.as_str(),
+            state: &gate.state,
+            store: &gate.store,
+            gate: &gate.id,
+            but: None,
+        };
+        let swept = sweep.sweep(|line| tracing::info!(target = %target.name, line, "sweep")).await?;
+        let reason = if swept.is_empty() { "nothing of this gate was there".to_owned() } else { swept.join("; ") };
+        self.set(&target.name, TargetState::Clean, &reason).await?;
+        self.shared.wake.work.notify_one();
+        Ok(())
+    }
+
+    /// A quarantined target is trusted again when what the last run left is gone.
+    async fn look_again(&self, target: &Target, docker: &Docker) -> Result<(), EngineError> {
+        let store = &self.shared.gate.store;
+        let Some(run) = store.last_run_on(&target.name).await? else { return self.sweep(target, docker).await };
+        let Some(before) = store.fact::<Inventory>(&run, BEFORE).await? else {
+            return self.sweep(target, docker).await;
+        };
+        let left = inventory::inventory(docker).await?.since(&before);
+        if left.is_empty() {
+            return self.sweep(target, docker).await;
+        }
+        Ok(())
+    }
+
+    async fn unreachable(&self, target: &Target, error: &EngineError) -> Result<(), EngineError> {
+        self.shared.sessions.forget(&target.name);
+        let known = self.shared.gate.store.targets().await?.into_iter().find(|it| it.name == target.name);
+        let (state, before) = known.map_or((TargetState::Unknown, String::new()), |it| (it.state, it.reason));
+        let why = error.to_string();
+        if state == TargetState::Quarantined || before == why || self.runs_on(&target.name).await? {
+            return Ok(());
+        }
+        tracing::warn!(target = %target.name, why, "a target is not in order");
+        self.set(&target.name, TargetState::Unknown, &why).await
+    }
+
+    /// What a run's end says about its target.
+    pub(super) async fn judge_target(&self, target: &TargetName, results: &Results) -> Result<(), EngineError> {
+        let has = |kind| results.findings.iter().find(|finding| finding.kind == kind);
+        let (state, reason) = match (has(FindingKind::Leftovers), has(FindingKind::TargetUnreachable)) {
+            (Some(left), _) => (TargetState::Quarantined, format!("run {}: {}", results.run, left.sentence)),
+            (None, Some(lost)) => (TargetState::Unknown, lost.sentence.clone()),
+            (None, None) => (TargetState::Clean, "the last run left nothing behind".to_owned()),
+        };
+        if state == TargetState::Quarantined {
+            tracing::error!(%target, reason, "a target is quarantined: no run starts there before it is clean");
+        }
+        self.set(target, state, &reason).await?;
+        match &self.shared.watched.recycle {
+            Some(recycle) if recycle.always || state == TargetState::Quarantined => {
+                let (service, recycle, target) = (self.clone(), recycle.clone(), target.clone());
+                self.set(&target, TargetState::Dirty, "it is being recycled").await?;
+                self.shared.tasks.spawn(async move { service.recycle(&target, &recycle).await });
+            }
+            Some(_) | None => {}
+        }
+        self.shared.wake.targets.notify_one();
+        Ok(())
+    }
+
+    /// Brings a target back to its snapshot; it is trusted after the next look.
+    async fn recycle(&self, target: &TargetName, recycle: &Recycle) {
+        let url = recycle.url.expose_secret().replace("{target}", target.as_str());
+        let client = reqwest::Client::builder().no_proxy().timeout(RECYCLE_PATIENCE).build();
+        let asked = match client {
+            Ok(client) => client.post(url).send().await.and_then(reqwest::Response::error_for_status).map(drop),
+            Err(error) => Err(error),
+        };
+        let (state, reason) = match asked {
+            Ok(()) => (TargetState::Unknown, "it was recycled".to_owned()),
+            // The address may hold a secret: it is not repeated.
+            Err(error) => (TargetState::Quarantined, format!("it could not be recycled: {}", error.without_url())),
+        };
+        self.shared.sessions.forget(target);
+        if let Err(error) = self.set(target, state, &reason).await {
+            tracing::error!(%error, %target, "what became of a recycled target could not be stored");
+        }
+        self.shared.wake.targets.notify_one();
+    }
+
+    async fn set(&self, target: &TargetName, state: TargetState, reason: &str) -> Result<(), EngineError> {
+        Ok(self.shared.gate.store.set_target(target, state, reason, Timestamp::now()).await?)
+    }
+}
+
+async fn images(docker: &Docker) -> Result<BTreeSet<String>, EngineError> {
+    let found = docker.list_images(None::<ListImagesOptions>).await.tried("list its images")?;
+    Ok(found.into_iter().flat_map(|image| image.repo_tags).collect())
+}
