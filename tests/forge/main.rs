@@ -9,7 +9,6 @@ mod fake;
 mod faults;
 mod hooks;
 mod reading;
-mod real;
 mod recorded;
 mod rights;
 mod webhooks;
