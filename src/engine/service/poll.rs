@@ -39,7 +39,9 @@ impl Service {
         let (store, forge) = (&self.shared.gate.store, &self.shared.forge);
         self.probe_once().await?;
         let Some(now) = forge.clock() else { return Ok(()) };
-        let began = self.instant(BEGAN, now).await?;
+        // Comments carry whole seconds: one of this very second may be newer than this look.
+        let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        let began = self.instant(BEGAN, second).await?;
         let since = self.instant(SEEN_UNTIL, now).await? - OVERLAP;
         let asked = Instant::now();
         let changed = forge.changed_pulls(&self.shared.watched.organisation, since).await?;

@@ -7,11 +7,17 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::relay::Relay;
 use super::{Lab, said, until};
 
 const PASSWORD: &str = "lab-password";
 /// Between two polls of the service under test, in seconds.
 pub(crate) const POLL: u64 = 2;
+
+/// The scopes of the smallest token.
+pub(crate) const SCOPES: [&str; 3] = ["write:issue", "read:repository", "read:organization"];
+/// What the hooks of the tests sign with.
+pub(crate) const HOOK_SECRET: &str = "hook-secret-of-the-lab";
 
 /// An organisation on the forge.
 pub(crate) struct Organisation {
@@ -100,50 +106,132 @@ impl Organisation {
         })
     }
 
-    /// A file with a token of the gate's account, with the smallest scopes.
-    fn token_file(&self) -> PathBuf {
+    /// A file with a new token of the gate's account, with these scopes.
+    fn token_file(&self, scopes: &[&str]) -> PathBuf {
         let bot = self.login("bot");
-        let body = json!({"name": format!("t{:08x}", rand::random::<u32>()), "scopes": ["write:issue", "read:repository", "read:organization"]});
+        let body = json!({"name": format!("t{:08x}", rand::random::<u32>()), "scopes": scopes});
         let token = self.ask(&bot, Method::POST, &format!("/users/{bot}/tokens"), &body);
-        let file = self.folder.path().join("token");
+        let file = self.folder.path().join(format!("token-{}", rand::random::<u32>()));
         std::fs::write(&file, token["sha1"].as_str().unwrap()).unwrap();
         file
     }
 
+    /// Makes somebody an owner of the organisation.
+    pub(crate) fn make_owner(&self, who: &str) {
+        let teams = self.admin(Method::GET, &format!("/orgs/{}/teams", self.name), &json!({}));
+        let owners = teams.as_array().unwrap().iter().find(|team| team["name"] == "Owners").unwrap();
+        let path = format!("/teams/{}/members/{}", owners["id"], self.login(who));
+        self.admin(Method::PUT, &path, &json!({}));
+    }
+
+    /// A request of the site's administrator below `/api/v1/repos/ORGANISATION/…`.
+    pub(crate) fn repository(&self, method: Method, path: &str, body: &Value) -> Value {
+        self.admin(method, &format!("/repos/{}/{path}", self.name), body)
+    }
+
+    /// The hooks of the organisation.
+    pub(crate) fn hooks(&self) -> Vec<Value> {
+        self.admin(Method::GET, &format!("/orgs/{}/hooks", self.name), &json!({})).as_array().unwrap().clone()
+    }
+
+    /// Changes a hook of the organisation, or makes one (`id` none).
+    pub(crate) fn set_hook(&self, id: Option<u64>, body: &Value) -> u64 {
+        let path = format!("/orgs/{}/hooks", self.name);
+        let made = match id {
+            Some(id) => self.admin(Method::PATCH, &format!("{path}/{id}"), body),
+            None => self.admin(Method::POST, &path, body),
+        };
+        made["id"].as_u64().unwrap()
+    }
+
+    /// The hook that an administrator sets up by hand.
+    pub(crate) fn make_hook(&self, url: &str) {
+        let config = json!({"url": url, "content_type": "json", "secret": HOOK_SECRET});
+        let events = ["create", "push", "pull_request", "pull_request_comment", "issue_comment", "pull_request_sync"];
+        self.set_hook(None, &json!({"type": "gitea", "active": true, "events": events, "config": config}));
+    }
+
+    fn remote(&self, who: &str, owner: &str, recipe: &str) -> String {
+        let address = self.url.replace("http://", &format!("http://{who}:{PASSWORD}@"));
+        format!("{address}/{owner}/{recipe}.git")
+    }
+
+    fn git(&self, recipe: &str, arguments: &[&str]) -> String {
+        let me = ["-c", "user.name=ada", "-c", "user.email=ada@lab.test", "-c", "init.defaultBranch=main"];
+        let place = self.folder.path().join(recipe);
+        said(Command::new("git").args(me).args(arguments).current_dir(&place))
+    }
+
+    /// Puts a recipe of `tests/recipes` there.
+    pub(crate) fn recipe(&self, recipe: &str) {
+        let body = json!({"name": recipe, "default_branch": "main"});
+        self.admin(Method::POST, &format!("/orgs/{}/repos", self.name), &body);
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes").join(recipe);
+        said(Command::new("cp").arg("--recursive").arg(from).arg(self.folder.path().join(recipe)));
+        self.git(recipe, &["init", "--quiet"]);
+        self.git(recipe, &["add", "."]);
+        self.git(recipe, &["commit", "--quiet", "--message", "first"]);
+        self.git(recipe, &["push", "--quiet", &self.remote("admin", &self.name, recipe), "HEAD:main"]);
+    }
+
     /// Puts a recipe of `tests/recipes` there, with a pull request by the maintainer that changes its README.
     pub(crate) fn pull_request(&self, recipe: &str) -> PullRequest<'_> {
-        self.admin(
-            Method::POST,
-            &format!("/orgs/{}/repos", self.name),
-            &json!({"name": recipe, "default_branch": "main"}),
-        );
-        let place = self.folder.path().join(recipe);
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes").join(recipe);
-        said(Command::new("cp").arg("--recursive").arg(from).arg(&place));
-        let address = self.url.replace("http://", &format!("http://admin:{PASSWORD}@"));
-        let remote = format!("{address}/{}/{recipe}.git", self.name);
-        let git = |arguments: &[&str]| {
-            let me = ["-c", "user.name=ada", "-c", "user.email=ada@lab.test", "-c", "init.defaultBranch=main"];
-            said(Command::new("git").args(me).args(arguments).current_dir(&place))
-        };
-        git(&["init", "--quiet"]);
-        git(&["add", "."]);
-        git(&["commit", "--quiet", "--message", "first"]);
-        git(&["push", "--quiet", &remote, "HEAD:main"]);
-        std::fs::write(place.join("README.md"), "changed\n").unwrap();
-        git(&["commit", "--quiet", "--all", "--message", "a change"]);
-        git(&["push", "--quiet", &remote, "HEAD:change"]);
-        let head = git(&["rev-parse", "HEAD"]);
-        self.wait_for_branch(recipe, "change");
-        let body = json!({"title": "A change", "head": "change", "base": "main"});
-        let made =
-            self.ask(&self.login("maintainer"), Method::POST, &format!("/repos/{}/{recipe}/pulls", self.name), &body);
+        self.recipe(recipe);
+        self.change(recipe, "change", "A change")
+    }
+
+    /// A pull request by the maintainer, from a branch of that name.
+    pub(crate) fn change(&self, recipe: &str, branch: &str, title: &str) -> PullRequest<'_> {
+        let head = self.push(recipe, branch, &self.remote("admin", &self.name, recipe));
+        self.wait_for_branch(&self.name, recipe, branch);
+        self.open(recipe, "maintainer", branch, title, head)
+    }
+
+    /// A pull request by the outsider, from a fork.
+    pub(crate) fn change_by_outsider(&self, recipe: &str) -> PullRequest<'_> {
+        let outsider = self.login("outsider");
+        self.ask(&outsider, Method::POST, &format!("/repos/{}/{recipe}/forks", self.name), &json!({}));
+        let head = self.push(recipe, "change", &self.remote(&outsider, &outsider, recipe));
+        self.wait_for_branch(&outsider, recipe, "change");
+        self.open(recipe, "outsider", &format!("{outsider}:change"), "From outside", head)
+    }
+
+    fn open(&self, recipe: &str, who: &str, from: &str, title: &str, head: String) -> PullRequest<'_> {
+        let body = json!({"title": title, "head": from, "base": "main"});
+        let path = format!("/repos/{}/{recipe}/pulls", self.name);
+        let made = self.ask(&self.login(who), Method::POST, &path, &body);
         PullRequest { organisation: self, recipe: recipe.to_owned(), number: made["number"].as_u64().unwrap(), head }
     }
 
+    /// One more commit on a branch; its id.
+    fn push(&self, recipe: &str, branch: &str, remote: &str) -> String {
+        let text = format!("{branch} {:08x}\n", rand::random::<u32>());
+        std::fs::write(self.folder.path().join(recipe).join("README.md"), text).unwrap();
+        self.git(recipe, &["commit", "--quiet", "--all", "--message", "a change"]);
+        self.git(recipe, &["push", "--quiet", remote, &format!("HEAD:refs/heads/{branch}")]);
+        self.git(recipe, &["rev-parse", "HEAD"])
+    }
+
+    /// Merges into the default branch, as a push of the maintainer; returns the new tip.
+    pub(crate) fn push_to_main(&self, recipe: &str) -> String {
+        self.push(recipe, "main", &self.remote("admin", &self.name, recipe))
+    }
+
+    /// Pushes an annotated tag.
+    pub(crate) fn tag(&self, recipe: &str, tag: &str) {
+        self.git(recipe, &["tag", "--annotate", "--message", tag, tag]);
+        self.git(recipe, &["push", "--quiet", &self.remote("admin", &self.name, recipe), tag]);
+    }
+
     /// The forge takes in what was pushed a moment later.
-    fn wait_for_branch(&self, recipe: &str, branch: &str) {
-        let url = format!("{}/api/v1/repos/{}/{recipe}/branches/{branch}", self.url, self.name);
+    fn wait_for_branch(&self, owner: &str, recipe: &str, branch: &str) {
+        let branch: String = branch
+            .bytes()
+            .map(
+                |byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") },
+            )
+            .collect();
+        let url = format!("{}/api/v1/repos/{owner}/{recipe}/branches/{branch}", self.url);
         until("the pushed branch", || {
             let request = self.client.get(&url).basic_auth("admin", Some(PASSWORD));
             self.runtime
@@ -154,10 +242,41 @@ impl Organisation {
 
     /// Starts the service under test, which watches this organisation.
     pub(crate) fn serve(&self, lab: &Lab) -> Serving {
+        let serving = self.serve_with(lab, &SCOPES, &[]);
+        self.wait_for_first_poll(&serving);
+        serving
+    }
+
+    /// The same, woken by webhooks through this relay and polling only at its start.
+    pub(crate) fn serve_hooked(&self, lab: &Lab, relay: &Relay) -> Serving {
+        self.make_hook(&relay.url());
+        let serving =
+            self.serve_with(lab, &SCOPES, &["--poll", "3600", "--webhook-secret-file", &self.hook_secret_file()]);
+        relay.lead_to(&serving.page);
+        self.wait_for_first_poll(&serving);
+        serving
+    }
+
+    pub(crate) fn hook_secret_file(&self) -> String {
+        let file = self.folder.path().join("hook-secret");
+        std::fs::write(&file, HOOK_SECRET).unwrap();
+        file.to_string_lossy().into_owned()
+    }
+
+    /// Comments before the first poll are none that this gate answers.
+    pub(crate) fn wait_for_first_poll(&self, serving: &Serving) {
+        until("the first poll", || (!self.page(serving, "/").1.contains("not polled yet")).then_some(()));
+    }
+
+    /// Starts the service with a token of these scopes and more arguments; what is given twice counts as it comes last.
+    pub(crate) fn serve_with(&self, lab: &Lab, scopes: &[&str], more: &[&str]) -> Serving {
         let mut command = lab.cc_ci(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(["--forge-url", &self.url, "--forge-account", &self.login("bot"), "--organisation", &self.name]);
-        command.args(["--target", lab.name, "--poll", &POLL.to_string()]).arg("--runner-image").arg(lab.image());
-        command.arg("--forge-token-file").arg(self.token_file());
+        command.args(["--target", lab.name]).arg("--runner-image").arg(lab.image());
+        if !more.contains(&"--poll") {
+            command.args(["--poll", &POLL.to_string()]);
+        }
+        command.arg("--forge-token-file").arg(self.token_file(scopes)).args(more);
         let told = tempfile::NamedTempFile::new().unwrap();
         command.stdout(Stdio::null()).stderr(told.reopen().unwrap());
         let child = command.spawn().unwrap();
@@ -183,10 +302,63 @@ impl PullRequest<'_> {
         format!("/repos/{}/{}/issues/{}/comments", self.organisation.name, self.recipe, self.number)
     }
 
-    /// Writes a comment.
-    pub(crate) fn say(&self, who: &str, text: &str) {
+    /// Writes a comment; its id.
+    pub(crate) fn say(&self, who: &str, text: &str) -> u64 {
         let login = self.organisation.login(who);
-        self.organisation.ask(&login, Method::POST, &self.comments_path(), &json!({ "body": text }));
+        let made = self.organisation.ask(&login, Method::POST, &self.comments_path(), &json!({ "body": text }));
+        made["id"].as_u64().unwrap()
+    }
+
+    /// Changes a comment.
+    pub(crate) fn edit(&self, who: &str, comment: u64, text: &str) {
+        let path = format!("/repos/{}/{}/issues/comments/{comment}", self.organisation.name, self.recipe);
+        self.organisation.ask(&self.organisation.login(who), Method::PATCH, &path, &json!({ "body": text }));
+    }
+
+    /// Writes a review.
+    pub(crate) fn review(&self, who: &str, text: &str) {
+        let path = format!("/repos/{}/{}/pulls/{}/reviews", self.organisation.name, self.recipe, self.number);
+        self.organisation.ask(
+            &self.organisation.login(who),
+            Method::POST,
+            &path,
+            &json!({"body": text, "event": "COMMENT"}),
+        );
+    }
+
+    /// Pushes one more commit to the head; its id.
+    pub(crate) fn push(&self) -> String {
+        let (organisation, recipe) = (self.organisation, self.recipe.as_str());
+        organisation.push(recipe, "change", &organisation.remote("admin", &organisation.name, recipe))
+    }
+
+    /// The same as the outsider, to the fork.
+    pub(crate) fn push_to_fork(&self) -> String {
+        let outsider = self.organisation.login("outsider");
+        self.organisation.push(&self.recipe, "change", &self.organisation.remote(&outsider, &outsider, &self.recipe))
+    }
+
+    /// Waits until the forge shows this head.
+    pub(crate) fn wait_for_head(&self, head: &str) {
+        until("the pushed head", || {
+            let path = format!("{}/pulls/{}", self.recipe, self.number);
+            let pull = self.organisation.repository(Method::GET, &path, &json!({}));
+            (pull["head"]["sha"] == head).then_some(())
+        });
+    }
+
+    /// The states of the gate's commit statuses on the head, newest first.
+    pub(crate) fn statuses(&self) -> Vec<String> {
+        let path = format!("{}/commits/{}/status", self.recipe, self.head);
+        let found = self.organisation.repository(Method::GET, &path, &json!({}));
+        let statuses = found["statuses"].as_array().cloned().unwrap_or_default();
+        statuses.iter().map(|status| status["status"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// What somebody reacted with to a comment.
+    pub(crate) fn reactions(&self, comment: u64) -> usize {
+        let path = format!("{}/issues/comments/{comment}/reactions", self.recipe);
+        self.organisation.repository(Method::GET, &path, &json!({})).as_array().map_or(0, Vec::len)
     }
 
     /// All comments, oldest first.
@@ -234,6 +406,11 @@ impl Serving {
         self.child.wait().unwrap();
     }
 
+    /// Where its pages are.
+    pub(crate) fn page_url(&self) -> &str {
+        &self.page
+    }
+
     /// What it told on standard error.
     pub(crate) fn told(&self) -> String {
         std::fs::read_to_string(self.told.path()).unwrap()
@@ -242,6 +419,9 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("what the service said:\n{}", self.told());
+        }
         let _killed = self.child.kill();
         let _ended = self.child.wait();
     }

@@ -4,6 +4,7 @@ mod endings;
 mod figures;
 pub(crate) mod forge;
 mod recipe;
+pub(crate) mod relay;
 mod run;
 
 use std::collections::BTreeMap;
