@@ -86,6 +86,6 @@ fn s54_killed_in_the_middle_the_gate_gives_exactly_one_verdict() {
     let _serving = organisation.serve(&lab);
     let answers = pull.wait_for("### ✕ crash-loop", 1);
     assert_eq!(answers.len(), 1, "{answers:#?}");
-    assert!(answers[0].contains("`app` exits with code 1"), "{}", answers[0]);
+    assert!(answers[0].contains("app exits with code 1"), "{}", answers[0]);
     lab.assert_untouched();
 }
