@@ -1,7 +1,8 @@
-//! The outside world, one module per thing: SSH, Docker, git, HTTPS, SQLite, files.
+//! The outside world, one module per thing: clock, SSH, Docker, git, HTTPS, SQLite, files.
 //!
 //! What comes from a target is untrusted: bounded in size and time, and never used as a path.
 
+pub mod clock;
 pub mod docker;
 pub mod forge;
 pub mod git;

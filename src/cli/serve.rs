@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Places, run};
+use crate::adapters::clock::Clock;
 use crate::adapters::forge::{Forge, ForgeConfig, Pace, WantedHook};
 use crate::config;
 use crate::domain::enrolment::{Enrolment, Pattern};
@@ -76,13 +77,15 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
     let targets = arguments.target.iter().map(|name| config::target(name, file)).collect::<Result<Vec<_>, _>>()?;
     let token = std::fs::read_to_string(&arguments.forge_token_file)
         .with_context(|| format!("cannot read the token file {}", arguments.forge_token_file.display()))?;
-    let forge = Forge::new(ForgeConfig {
+    let clock = Clock::system();
+    let config = ForgeConfig {
         url: arguments.forge_url.clone(),
         token: SecretString::from(token.trim().to_owned()),
         bot_login: Some(arguments.forge_account),
         ca_path: None,
         pace: Pace::default(),
-    })?;
+    };
+    let forge = Forge::with_clock(config, clock.clone())?;
     let webhook_secrets = match &arguments.webhook_secret_file {
         Some(file) => secrets(file)?,
         None => Vec::new(),
@@ -113,7 +116,7 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
         "gate {} watches {} on {}; pages on http://{address}",
         gate.id, watched.organisation, arguments.forge_url
     ));
-    let service = Service::new(gate, forge, watched, targets);
+    let service = Service::new(gate, forge, watched, targets, clock);
     let stop = service.stop();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let pages = tokio::spawn(web::serve(listener, service.clone()));

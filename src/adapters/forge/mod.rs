@@ -18,11 +18,11 @@ mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use crate::adapters::clock::Clock;
 pub use crate::domain::forge::{CommentId, HookId, Login, PullNumber, RepoName};
 pub use capability::{Ability, Capabilities};
 pub use error::{ForgeError, Outcome, Reason, Refusal};
@@ -83,20 +83,28 @@ impl Forge {
     /// # Errors
     /// When the configuration cannot be used.
     pub fn new(config: ForgeConfig) -> Result<Self, SetupError> {
+        Self::with_clock(config, Clock::system())
+    }
+
+    /// A client that waits by this clock.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn with_clock(config: ForgeConfig, clock: Clock) -> Result<Self, SetupError> {
         let bot_login = config.bot_login.clone();
-        Ok(Self { wire: Arc::new(wire::Wire::new(config)?), bot_login })
+        Ok(Self { wire: Arc::new(wire::Wire::new(config, clock)?), bot_login })
     }
 
     /// How the forge is doing.
     #[must_use]
     pub fn health(&self) -> ForgeHealth {
-        self.wire.state().health(Timestamp::now(), Instant::now())
+        self.wire.state().health(self.wire.clock.now(), self.wire.clock.steady())
     }
 
     /// The forge's present time, to the second; `None` before its first answer. A jump of this machine's clock does not move it.
     #[must_use]
     pub fn clock(&self) -> Option<Timestamp> {
-        self.wire.state().clock(Instant::now())
+        self.wire.state().clock(self.wire.clock.steady())
     }
 
     /// The bot's account, where the configuration names it.

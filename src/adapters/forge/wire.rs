@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use url::Url;
 use super::error::{ForgeError, Outcome, Refusal};
 use super::health::{Failure, Pace, State, http_date, retry_after};
 use super::{ForgeConfig, SetupError};
+use crate::adapters::clock::Clock;
 
 /// So much of an answer is read. A page of 50 comments of the largest size is more; pages are made smaller then.
 pub(super) const LARGEST_ANSWER: usize = 8 << 20;
@@ -89,11 +90,12 @@ pub(super) struct Wire {
     base: Url,
     token: SecretString,
     pace: Pace,
+    pub(super) clock: Clock,
     state: Mutex<State>,
 }
 
 impl Wire {
-    pub(super) fn new(config: ForgeConfig) -> Result<Self, SetupError> {
+    pub(super) fn new(config: ForgeConfig, clock: Clock) -> Result<Self, SetupError> {
         // An account in an address may come with a password: what is in front of the `@` is not repeated.
         let shown = config.url.rsplit('@').next().unwrap_or_default();
         let not_an_address = || SetupError::Address(shown.chars().take(200).collect());
@@ -119,17 +121,22 @@ impl Wire {
             builder = builder.tls_certs_only(authority(path)?);
         }
         let client = builder.build().map_err(|error| SetupError::Client(error.to_string()))?;
-        Ok(Self { client, base, token: config.token, pace: config.pace, state: Mutex::default() })
+        Ok(Self { client, base, token: config.token, pace: config.pace, clock, state: Mutex::default() })
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Why nothing may be sent now, and until when.
+    fn blocked(&self) -> Option<(String, Timestamp)> {
+        self.state().blocked(self.clock.now(), self.clock.steady())
+    }
+
     /// Reads, trying again a bounded number of times. Any answer below 500 but 429 is one; its meaning is the caller's.
     pub(super) async fn read(&self, request: &Request) -> Result<Answer, ForgeError> {
         let what = || request.what.clone();
-        if let Some((why, next_try)) = self.state().blocked(Timestamp::now(), Instant::now()) {
+        if let Some((why, next_try)) = self.blocked() {
             return Err(ForgeError::Busy { what: what(), why, next_try });
         }
         let mut tried = 0;
@@ -158,7 +165,7 @@ impl Wire {
             }
             let asked_to_wait = failure.retry_after.is_some();
             self.ill(failure);
-            let blocked = self.state().blocked(Timestamp::now(), Instant::now());
+            let blocked = self.blocked();
             return Err(match blocked {
                 Some((why, next_try)) if asked_to_wait => ForgeError::Busy { what: what(), why, next_try },
                 _ => error,
@@ -169,13 +176,13 @@ impl Wire {
     /// Sends once.
     pub(super) async fn write(&self, request: &Request) -> Outcome<Answer> {
         let what = &request.what;
-        if let Some((why, next_try)) = self.state().blocked(Timestamp::now(), Instant::now()) {
+        if let Some((why, next_try)) = self.blocked() {
             return Outcome::Later(format!("{what}: the forge is left alone until {next_try}: {why}"));
         }
         let silent = |why: String| Failure { why, retry_after: None, blocks: true };
         match self.once(request).await {
             Ok(answer) if answer.is_success() => {
-                self.state().well(Timestamp::now(), Instant::now());
+                self.state().well(self.clock.now(), self.clock.steady());
                 Outcome::Done(answer)
             }
             Ok(answer) => match trouble(&answer) {
@@ -219,18 +226,18 @@ impl Wire {
     /// A forge that answers is well, unless it does not know the token.
     fn note(&self, answer: &Answer) {
         if let Some(date) = answer.date {
-            self.state().set_clock(date, Instant::now());
+            self.state().set_clock(date, self.clock.steady());
         }
         if answer.status == 401 {
             let why = "the forge does not accept the token (401)".to_owned();
             self.ill(Failure { why, retry_after: None, blocks: false });
         } else {
-            self.state().well(Timestamp::now(), Instant::now());
+            self.state().well(self.clock.now(), self.clock.steady());
         }
     }
 
     fn ill(&self, failure: Failure) {
-        self.state().ill(failure, &self.pace, rand::random(), Timestamp::now(), Instant::now());
+        self.state().ill(failure, &self.pace, rand::random(), self.clock.now(), self.clock.steady());
     }
 
     async fn once(&self, request: &Request) -> Result<Answer, Silence> {
@@ -246,7 +253,7 @@ impl Wire {
         let (status, location) = (response.status().as_u16(), text(header::LOCATION));
         let date = text(header::DATE);
         let retry_after =
-            text(header::RETRY_AFTER).and_then(|value| retry_after(&value, date.as_deref(), Timestamp::now()));
+            text(header::RETRY_AFTER).and_then(|value| retry_after(&value, date.as_deref(), self.clock.now()));
         let date = date.as_deref().and_then(http_date);
         let (mut body, mut pieces) = (Vec::new(), response.bytes_stream());
         while let Some(piece) = pieces.next().await {

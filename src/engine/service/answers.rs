@@ -4,8 +4,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::situation::Situated;
 use super::{Service, held};
 use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted};
@@ -69,14 +67,16 @@ impl Service {
             };
             if let Some(says) = says {
                 self.tell(run, says, true).await?;
-                held(&self.shared.told).insert(run.id.clone(), Told { what, at: Instant::now() });
+                held(&self.shared.told).insert(run.id.clone(), Told { what, at: self.shared.clock.steady() });
             }
         }
         Ok(())
     }
 
     fn is_news(&self, run: &RunId, what: &str) -> bool {
-        held(&self.shared.told).get(run).is_none_or(|told| told.what != what || told.at.elapsed() > REFRESH)
+        held(&self.shared.told)
+            .get(run)
+            .is_none_or(|told| told.what != what || self.shared.clock.steady().duration_since(told.at) > REFRESH)
     }
 
     fn subject(&self, run: &Asked) -> Option<Subject> {
@@ -100,7 +100,7 @@ impl Service {
             subject: self.subject(run)?,
             stage,
             target: run.target.clone()?,
-            elapsed_ms: ms_between(started, Timestamp::now()),
+            elapsed_ms: ms_between(started, self.now()),
             usually_ms: situated.history.usual(&run.recipe).map(ms),
             kept: None,
         })

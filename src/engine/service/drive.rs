@@ -1,8 +1,6 @@
 //! Drives runs: those that were started now, and those that an earlier process was driving.
 
-use std::time::{Duration, Instant};
-
-use jiff::Timestamp;
+use std::time::Duration;
 
 use super::{Service, held};
 use crate::adapters::store::{Asked, End, RunState};
@@ -33,7 +31,7 @@ impl Service {
     }
 
     fn is_resting(&self, run: &Asked) -> bool {
-        held(&self.shared.resting).get(&run.id).is_some_and(|until| Instant::now() < *until)
+        held(&self.shared.resting).get(&run.id).is_some_and(|until| self.shared.clock.steady() < *until)
     }
 
     /// Drives a run in a task of its own.
@@ -44,7 +42,7 @@ impl Service {
         self.shared.tasks.spawn(async move {
             if let Err(error) = service.drive_to_its_end(&run, &cancel).await {
                 tracing::error!(%error, run = run.number, "a run could not be driven to its end; it is taken up again");
-                held(&service.shared.resting).insert(run.id.clone(), Instant::now() + REST);
+                held(&service.shared.resting).insert(run.id.clone(), service.shared.clock.steady() + REST);
             }
             held(&service.shared.driven).remove(&run.id);
             *held(&service.shared.history) = None;
@@ -112,7 +110,7 @@ impl Service {
         };
         let sentence = format!("not judged: {why}");
         let end = End { verdict: Verdict::NotJudged, sentence: &sentence, level: 0, results: "null" };
-        store.finish(&run.id, &end, Timestamp::now()).await?;
+        store.finish(&run.id, &end, self.now()).await?;
         self.shared.wake.work.notify_one();
         Ok(())
     }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::{Service, held};
 use crate::adapters::git;
 use crate::adapters::store::{Asked, Needs, RunState};
@@ -36,7 +34,7 @@ impl Service {
             Err(error @ EngineError::Store(_)) => return Err(error),
             Err(error) => error,
         };
-        let waited = Timestamp::now().duration_since(run.queued_at);
+        let waited = self.now().duration_since(run.queued_at);
         if error.is_usage_of_files() || Duration::try_from(waited).unwrap_or_default() > PATIENCE {
             let why = Cancellation::Because(format!("its commit could not be fetched: {error}"));
             return self.cancel(&run.id, &why).await;

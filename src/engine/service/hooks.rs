@@ -4,7 +4,6 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 
 use super::Service;
@@ -60,7 +59,7 @@ impl Service {
                 self.take_in(&it.repo, it.pull, it.comment, it.head, BroughtBy::Webhook).await?;
             }
             Delivery::Pull { repo, number, head, .. } if self.is_enrolled(&repo) => {
-                self.shared.gate.store.see_head(&repo, number, &head, Timestamp::now()).await?;
+                self.shared.gate.store.see_head(&repo, number, &head, self.now()).await?;
             }
             Delivery::Push { repo, is_default: true, .. } | Delivery::Tag { repo, .. } if self.is_enrolled(&repo) => {
                 wake.references.notify_one();

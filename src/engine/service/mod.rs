@@ -33,6 +33,7 @@ pub use self::hooks::Delivered;
 use self::targets::Sessions;
 use super::EngineError;
 use super::run::Gate;
+use crate::adapters::clock::Clock;
 use crate::adapters::forge::{Capabilities, Forge, WantedHook};
 use crate::domain::enrolment::Enrolment;
 use crate::domain::forge::{Login, RepoName};
@@ -88,6 +89,7 @@ struct Shared {
     forge: Forge,
     watched: Watched,
     targets: Vec<Target>,
+    clock: Clock,
     /// Runs that this process drives, and how to end them.
     driven: Mutex<BTreeMap<RunId, CancellationToken>>,
     /// Runs that could not be driven, and when that is tried again.
@@ -121,6 +123,31 @@ struct Wake {
     targets: Notify,
 }
 
+/// The loops of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Round {
+    /// From the forge to the inbox.
+    Poll,
+    /// From the inbox to the queue, and what runs, waits or has ended.
+    Work,
+    /// The files of requested commits.
+    Fetch,
+    /// From the outbox to the forge.
+    Answer,
+    /// Default branches, tags and the sweep.
+    References,
+    /// The gate's own hook.
+    Hooks,
+    /// How the targets are.
+    Targets,
+}
+
+impl Round {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Poll, Self::Work, Self::Fetch, Self::Answer, Self::References, Self::Hooks, Self::Targets];
+}
+
 /// How the forge is doing, for pages.
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
@@ -133,13 +160,14 @@ pub struct Heard {
 impl Service {
     /// A service; nothing happens before [`Service::serve`].
     #[must_use]
-    pub fn new(gate: Gate, forge: Forge, watched: Watched, targets: Vec<Target>) -> Self {
+    pub fn new(gate: Gate, forge: Forge, watched: Watched, targets: Vec<Target>, clock: Clock) -> Self {
         let shared = Shared {
             enrolment: Mutex::new(watched.enrolled.clone()),
             gate,
             forge,
             watched,
             targets,
+            clock,
             driven: Mutex::default(),
             resting: Mutex::default(),
             told: Mutex::default(),
@@ -203,17 +231,24 @@ impl Service {
     /// When the database cannot be used; everything else is tried again.
     pub async fn serve(&self) -> Result<(), EngineError> {
         self.forget_targets().await?;
-        let (wake, second) = (&self.shared.wake, Duration::from_secs(1));
-        tokio::join!(
-            self.every(self.shared.watched.poll, &wake.poll, "poll", Self::poll),
-            self.every(second, &wake.work, "work", Self::work),
-            self.every(second, &wake.fetch, "fetch", Self::fetch),
-            self.every(second, &wake.answer, "answer", Self::flush),
-            self.every(references::PAUSE, &wake.references, "references", Self::look_at_references),
-            self.every(hooks::PAUSE, &wake.hooks, "hooks", Self::keep_hook),
-            self.every(targets::PAUSE, &wake.targets, "targets", Self::look_at_targets),
-        );
+        futures_util::future::join_all(Round::ALL.map(|round| self.every(round))).await;
         Ok(())
+    }
+
+    /// One round of one of the loops that [`Service::serve`] repeats.
+    ///
+    /// # Errors
+    /// Why it failed; nothing is lost by that, the next round does it again.
+    pub async fn round(&self, round: Round) -> Result<(), EngineError> {
+        match round {
+            Round::Poll => self.poll().await,
+            Round::Work => self.work().await,
+            Round::Fetch => self.fetch().await,
+            Round::Answer => self.flush().await,
+            Round::References => self.look_at_references().await,
+            Round::Hooks => self.keep_hook().await,
+            Round::Targets => self.look_at_targets().await,
+        }
     }
 
     /// One round over everything that this gate decides itself.
@@ -225,16 +260,11 @@ impl Service {
     }
 
     /// Repeats a round. One that fails is told, and done again at the next turn.
-    async fn every(
-        &self,
-        pause: Duration,
-        wake: &Notify,
-        name: &'static str,
-        round: impl AsyncFn(&Self) -> Result<(), EngineError>,
-    ) {
+    async fn every(&self, round: Round) {
+        let (pause, wake) = self.pause(round);
         while !self.shared.stop.is_cancelled() {
-            if let Err(error) = round(self).await {
-                tracing::warn!(%error, name, "a round failed; it is done again");
+            if let Err(error) = self.round(round).await {
+                tracing::warn!(%error, ?round, "a round failed; it is done again");
             }
             tokio::select! {
                 () = self.shared.stop.cancelled() => {}
@@ -242,6 +272,24 @@ impl Service {
                 () = wake.notified() => {}
             }
         }
+    }
+
+    /// What comes between two rounds, and what makes the next one come sooner.
+    fn pause(&self, round: Round) -> (Duration, &Notify) {
+        let (wake, second) = (&self.shared.wake, Duration::from_secs(1));
+        match round {
+            Round::Poll => (self.shared.watched.poll, &wake.poll),
+            Round::Work => (second, &wake.work),
+            Round::Fetch => (second, &wake.fetch),
+            Round::Answer => (second, &wake.answer),
+            Round::References => (references::PAUSE, &wake.references),
+            Round::Hooks => (hooks::PAUSE, &wake.hooks),
+            Round::Targets => (targets::PAUSE, &wake.targets),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.shared.clock.now()
     }
 
     fn run_url(&self, number: i64) -> String {

@@ -39,7 +39,7 @@ enum Shown {
 impl Service {
     /// Everything that is due.
     pub(super) async fn flush(&self) -> Result<(), EngineError> {
-        let due = self.shared.gate.store.due(Timestamp::now()).await?;
+        let due = self.shared.gate.store.due(self.now()).await?;
         let shown = futures_util::stream::iter(due).map(|due| self.flush_one(due)).buffer_unordered(AT_ONCE);
         shown
             .for_each(async |result| {
@@ -57,10 +57,10 @@ impl Service {
             Shown::Yes(remote) => store.shown(&due.key, due.wanted, remote).await?,
             Shown::NotNow(why, certain) => {
                 let pause = (FIRST_PAUSE << due.tries.min(9)).min(LONGEST_PAUSE);
-                store.not_shown(&due.key, &why, certain, Timestamp::now() + Duration::from_secs(pause)).await?;
+                store.not_shown(&due.key, &why, certain, self.now() + Duration::from_secs(pause)).await?;
             }
             Shown::NotYet => {
-                let next = Timestamp::now() + Duration::from_secs(1);
+                let next = self.now() + Duration::from_secs(1);
                 store.not_shown(&due.key, "it waits", false, next).await?;
             }
             Shown::Never(why) => {
@@ -127,14 +127,14 @@ impl Service {
                 Err(why) => return Ok(Shown::NotNow(why, false)),
             }
         }
-        store.posting(&due.key, Timestamp::now()).await?;
+        store.posting(&due.key, self.now()).await?;
         let posted = forge.post_comment(&due.repository, pull, &due.content).await;
         self.ended(due, posted.map(|comment| Some(comment.id))).await
     }
 
     /// Whether a post of that instant can no longer be under way. An instant in the future is one of a clock that jumped.
     fn has_settled(&self, since: Timestamp) -> bool {
-        let waited = Timestamp::now().duration_since(since);
+        let waited = self.now().duration_since(since);
         waited.is_negative()
             || Duration::try_from(waited).is_ok_and(|waited| waited >= self.shared.watched.settles_after)
     }

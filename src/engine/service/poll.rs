@@ -1,7 +1,5 @@
 //! From the forge to the inbox: polling is the truth, a webhook only makes it faster.
 
-use std::time::Instant;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Service, held};
@@ -29,7 +27,7 @@ impl Service {
         let mut heard = held(&self.shared.heard);
         heard.trouble = polled.as_ref().err().map(ToString::to_string);
         if polled.is_ok() {
-            heard.polled_at = Some(Timestamp::now());
+            heard.polled_at = Some(self.now());
         }
         drop(heard);
         polled
@@ -43,10 +41,11 @@ impl Service {
         let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let began = self.instant(BEGAN, second).await?;
         let since = self.instant(SEEN_UNTIL, now).await? - OVERLAP;
-        let asked = Instant::now();
+        let asked = self.shared.clock.steady();
         let changed = forge.changed_pulls(&self.shared.watched.organisation, since).await?;
         // What changed while the list was made comes next time.
-        let seen_until = forge.clock().unwrap_or(now) - SignedDuration::try_from(asked.elapsed()).unwrap_or_default();
+        let seen_until = forge.clock().unwrap_or(now)
+            - SignedDuration::try_from(self.shared.clock.steady().duration_since(asked)).unwrap_or_default();
         let mut all = changed.complete;
         for pull in changed.items.iter().filter(|pull| self.is_enrolled(&pull.repo)) {
             all &= self.heard_pull(pull, since, began).await?;
@@ -64,7 +63,7 @@ impl Service {
         let (store, forge) = (&self.shared.gate.store, &self.shared.forge);
         let heard = async {
             let pull = forge.pull(&found.repo, found.number).await?;
-            store.see_head(&found.repo, found.number, &pull.head.sha, Timestamp::now()).await?;
+            store.see_head(&found.repo, found.number, &pull.head.sha, self.now()).await?;
             let comments = forge.comments_of(&found.repo, found.number, Some(since)).await?;
             for why in &comments.unreadable {
                 tracing::warn!(repository = %found.repo, pull = %found.number, why, "a comment is passed over");
@@ -111,7 +110,7 @@ impl Service {
             updated_at: comment.updated_at,
             head,
         };
-        if self.shared.gate.store.hear(&heard, by, Timestamp::now()).await? {
+        if self.shared.gate.store.hear(&heard, by, self.now()).await? {
             self.shared.wake.work.notify_one();
         }
         Ok(())

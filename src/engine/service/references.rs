@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::{Service, held};
 use crate::adapters::forge::Repository;
 use crate::adapters::store::{Asked, Cause, OpenSweep};
@@ -45,14 +43,14 @@ impl Service {
             if !known.is_empty() {
                 self.request_of_itself(Cause::PostMerge, name, &sha, None).await?;
             }
-            store.see_reference(name, &reference, &sha, Timestamp::now()).await?;
+            store.see_reference(name, &reference, &sha, self.now()).await?;
         }
         Ok(())
     }
 
     async fn sweep_on(&self, repositories: &[Repository]) -> Result<(), EngineError> {
         let Some(period) = self.shared.watched.sweep_period else { return Ok(()) };
-        let (store, now) = (&self.shared.gate.store, Timestamp::now());
+        let (store, now) = (&self.shared.gate.store, self.now());
         let Some(sweep) = store.open_sweep().await? else {
             store.begin_sweep(now, now + period).await?;
             return Ok(());

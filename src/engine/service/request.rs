@@ -1,6 +1,5 @@
 //! Requests: from somebody's comment, from a push, from a sweep, from the gate itself after an infra finding.
 
-use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::Service;
@@ -41,7 +40,7 @@ impl Service {
             vouched,
             first_try: None,
             sweep: None,
-            queued_at: Timestamp::now(),
+            queued_at: self.now(),
         };
         let store = &self.shared.gate.store;
         match self.admitted(&new).await? {
@@ -133,7 +132,7 @@ impl Service {
             vouched: false,
             first_try: None,
             sweep,
-            queued_at: Timestamp::now(),
+            queued_at: self.now(),
         };
         self.admitted(&new).await.map(drop)
     }

@@ -1,7 +1,5 @@
 //! Starts what may start, where the queue's policy says, and tells the others why they wait.
 
-use jiff::Timestamp;
-
 use super::Service;
 use crate::adapters::git::Source;
 use crate::adapters::store::{Asked, RunState};
@@ -51,7 +49,7 @@ impl Service {
         };
         let json = serde_json::to_string(&plan).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let store = &self.shared.gate.store;
-        if store.start(&run.id, target.name.as_str(), plan.stack.as_str(), &json, PROTOCOL, Timestamp::now()).await? {
+        if store.start(&run.id, target.name.as_str(), plan.stack.as_str(), &json, PROTOCOL, self.now()).await? {
             self.drive(run.clone());
         }
         Ok(())

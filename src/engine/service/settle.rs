@@ -1,7 +1,5 @@
 //! From the inbox to what is done about it: each comment is decided on once.
 
-use jiff::Timestamp;
-
 use super::Service;
 use super::rights::REFUSED_OUTSIDER;
 use crate::adapters::forge::ForgeError;
@@ -122,7 +120,7 @@ impl Service {
                 (RunState::Done, Some(verdict)) => RunNow::Ended(verdict),
                 (RunState::Running, _) => RunNow::Runs {
                     stage: run.stage.unwrap_or(Stage::Prepare),
-                    elapsed_ms: ms_between(run.started_at.unwrap_or(run.queued_at), Timestamp::now()),
+                    elapsed_ms: ms_between(run.started_at.unwrap_or(run.queued_at), self.now()),
                 },
                 (RunState::Fetching | RunState::Queued | RunState::Done, _) => {
                     let why = whys.get(&run.id);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -33,18 +33,13 @@ pub(super) struct Situated {
     /// Why it is paused.
     pub(super) paused_because: String,
     pub(super) history: History,
+    now: Timestamp,
 }
 
 impl Situated {
     /// What the policy decides on.
     pub(super) fn situation<'a>(&'a self, waiting: &'a [Waiting]) -> Situation<'a> {
-        Situation {
-            waiting,
-            running: &self.running,
-            targets: &self.targets,
-            switches: self.switches,
-            now: Timestamp::now(),
-        }
+        Situation { waiting, running: &self.running, targets: &self.targets, switches: self.switches, now: self.now }
     }
 
     /// How each run that waits stands.
@@ -72,6 +67,7 @@ impl Service {
             switches: Switches { paused: switched.contains_key("pause"), draining: switched.contains_key("drain") },
             paused_because: switched.get("pause").or_else(|| switched.get("drain")).cloned().unwrap_or_default(),
             history,
+            now: self.now(),
         })
     }
 
@@ -99,7 +95,7 @@ impl Service {
 
     async fn history(&self) -> Result<History, EngineError> {
         if let Some((read_at, history)) = &*held(&self.shared.history)
-            && read_at.elapsed() < HISTORY_AGE
+            && self.shared.clock.steady().duration_since(*read_at) < HISTORY_AGE
         {
             return Ok(history.clone());
         }
@@ -107,7 +103,7 @@ impl Service {
         for (recipe, verdict, took) in self.shared.gate.store.durations(REMEMBERED).await? {
             history.record(&recipe, verdict, took);
         }
-        *held(&self.shared.history) = Some((Instant::now(), history.clone()));
+        *held(&self.shared.history) = Some((self.shared.clock.steady(), history.clone()));
         Ok(history)
     }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::ListImagesOptions;
-use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{Recycle, Service, held};
@@ -101,14 +100,14 @@ impl Service {
         let (store, name) = (&self.shared.gate.store, &target.name);
         let reached = self.shared.sessions.reach(target).await?;
         reached.docker.ping().await.tried("ask whether it is there")?;
-        store.hear_target(name, Timestamp::now()).await?;
+        store.hear_target(name, self.now()).await?;
         let state = store.targets().await?.into_iter().find(|it| it.name == *name).map(|it| it.state);
         if self.runs_on(name).await? {
             return Ok(());
         }
         if let Some(Some(claim)) = claim::current(&reached.docker).await?
             && claim.gate != self.shared.gate.id
-            && claim.until > Timestamp::now()
+            && claim.until > self.now()
         {
             let why = format!("gate {} has claimed it until {}", claim.gate, claim.until);
             return self.set(name, TargetState::Leased, &why).await;
@@ -219,7 +218,7 @@ impl Service {
     }
 
     async fn set(&self, target: &TargetName, state: TargetState, reason: &str) -> Result<(), EngineError> {
-        Ok(self.shared.gate.store.set_target(target, state, reason, Timestamp::now()).await?)
+        Ok(self.shared.gate.store.set_target(target, state, reason, self.now()).await?)
     }
 }
 
