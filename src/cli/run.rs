@@ -78,7 +78,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     }
     // Before anything is begun: a Ctrl-C from here on ends the run in good order, however early it comes.
     let mut interrupts = Interrupts::listen()?;
-    let gate = gate(&arguments.places, arguments.runner_image.as_deref()).await?;
+    let gate = gate(&arguments.places.state(), arguments.runner_image.as_deref()).await?;
     let store = gate.store.clone();
     let (sender, records) = mpsc::unbounded_channel();
     let shown = tokio::spawn(progress::show(records, arguments.verbose));
@@ -104,8 +104,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 }
 
 /// State folder, database and runner image of this gate.
-pub(super) async fn gate(places: &Places, runner_image: Option<&str>) -> anyhow::Result<Gate> {
-    let state = StateFolder::at(&places.state())?;
+pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Result<Gate> {
+    let state = StateFolder::at(state)?;
     let image = match runner_image {
         Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
         Some(word) => ImageSource::Reference(word.to_owned()),
