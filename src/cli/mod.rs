@@ -1,6 +1,7 @@
 //! The command line: arguments to wiring, errors to exit codes. Standard output is data, everything else is standard error.
 
 mod check_config;
+mod healthcheck;
 mod inspect;
 mod progress;
 mod run;
@@ -63,6 +64,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Tell every setting of the service as it holds, and what is wrong with it
     CheckConfig(check_config::Arguments),
+    /// Ask the service on this machine whether it is well: exit code 0 or 1
+    Healthcheck(healthcheck::Arguments),
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
@@ -123,6 +126,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Serve(arguments) => serve::serve(arguments).await,
         Command::CheckConfig(arguments) => check_config::check_config(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => inspect::plan(arguments).await,
         Command::Lint(arguments) => inspect::lint(arguments).await,
