@@ -1,6 +1,7 @@
 //! The command line: arguments to wiring, errors to exit codes. Standard output is data, everything else is standard error.
 
 mod check_config;
+mod db;
 mod healthcheck;
 mod inspect;
 mod progress;
@@ -66,6 +67,9 @@ enum Command {
     CheckConfig(check_config::Arguments),
     /// Ask the service on this machine whether it is well: exit code 0 or 1
     Healthcheck(healthcheck::Arguments),
+    /// Copy the database, or put a copy in its place
+    #[command(subcommand)]
+    Db(db::Command),
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
@@ -127,6 +131,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Serve(arguments) => serve::serve(arguments).await,
         Command::CheckConfig(arguments) => check_config::check_config(&arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments).await,
+        Command::Db(command) => db::db(command).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => inspect::plan(arguments).await,
         Command::Lint(arguments) => inspect::lint(arguments).await,

@@ -11,6 +11,7 @@ use super::settings::SettingsArguments;
 use super::{Exit, run, start_logging};
 use crate::adapters::forge::{Forge, ForgeConfig, Pace, WantedHook};
 use crate::adapters::own_key;
+use crate::adapters::store::copy;
 use crate::config::{RecyclePolicy, RecycleSettings, Settings};
 use crate::engine::service::{Recycle, Service, Watched};
 use crate::web;
@@ -32,6 +33,9 @@ pub(super) struct Arguments {
 pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
     let settings = arguments.settings.settings()?;
     start_logging(settings.log);
+    if copy::swap_in(&settings.state)? {
+        say("the database was put in its place that `cc-ci db restore` took");
+    }
     let gate = run::gate(&settings.state, settings.runs.image.as_deref()).await?;
     let store = gate.store.clone();
     if settings.uses_own_key {
