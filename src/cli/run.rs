@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Places, progress};
+use crate::adapters::docker::own_root::OwnRoot;
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git;
 use crate::adapters::store::Store;
@@ -109,10 +110,19 @@ pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Re
     let image = match runner_image {
         Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
         Some(word) => ImageSource::Reference(word.to_owned()),
+        None if !state.runner_image().exists() && is_the_image() => {
+            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.root().to_owned()])?)
+        }
         None => ImageSource::File(state.runner_image()),
     };
     let store = Store::open(state.root()).await?;
     Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: own_hash()?, state })
+}
+
+/// Whether this process runs in a container made from the image, and nothing else is in its file system.
+fn is_the_image() -> bool {
+    Path::new("/etc/cc-ci-image").exists()
+        && fs::read_link("/proc/self/exe").is_ok_and(|path| path == Path::new("/usr/local/bin/cc-ci"))
 }
 
 /// SHA-256 of the program that runs: the runner image must hold exactly this build.
