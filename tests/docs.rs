@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use cc_ci::config::keys;
 use cc_ci::domain::finding::{Class, FindingKind};
 use cc_ci::domain::lint::{RULES, Severity};
 
@@ -49,6 +50,11 @@ fn every_lint_rule_is_documented() {
         writeln!(table, "| {} {severity} | {} | {} | {} |", rule.id, rule.what, rule.why, rule.advice).unwrap();
     }
     holds("lint.md", &table);
+}
+
+#[test]
+fn every_setting_is_documented() {
+    holds("configuration.md", &keys::table());
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub mod docker;
 pub mod forge;
 pub mod git;
 pub mod logfile;
+pub mod own_key;
 pub mod probe;
 pub mod session;
 pub mod store;

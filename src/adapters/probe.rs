@@ -107,7 +107,7 @@ fn authority(path: &Path) -> Result<Vec<Certificate>, ProbeError> {
 }
 
 /// The innermost error says what happened; the outer ones repeat the URL.
-pub(super) fn root_cause(error: &reqwest::Error) -> String {
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -1,10 +1,14 @@
 //! The command line: arguments to wiring, errors to exit codes. Standard output is data, everything else is standard error.
 
+mod check_config;
+mod db;
+mod healthcheck;
 mod inspect;
 mod progress;
 mod run;
 mod runner;
 mod serve;
+mod settings;
 mod target;
 
 use std::path::PathBuf;
@@ -13,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::adapters::git::SourceError;
-use crate::config::{ConfigError, state_folder};
+use crate::config::{ConfigError, InvalidSettings, LogFormat, LogSettings, state_folder};
 use crate::domain::deployment::PlanError;
 use crate::engine::EngineError;
 
@@ -59,6 +63,13 @@ enum Command {
     Run(run::Arguments),
     /// Watch a forge: answer `!testme` on pull requests with a verdict
     Serve(serve::Arguments),
+    /// Tell every setting of the service as it holds, and what is wrong with it
+    CheckConfig(check_config::Arguments),
+    /// Ask the service on this machine whether it is well: exit code 0 or 1
+    Healthcheck(healthcheck::Arguments),
+    /// Copy the database, or put a copy in its place
+    #[command(subcommand)]
+    Db(db::Command),
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
@@ -100,7 +111,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // Before any HTTPS client is made; an error means that one is installed already.
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    start_logging();
+    // The service's own settings say how it logs.
+    if !matches!(cli.command, Command::Serve(_)) {
+        start_logging(LogSettings { level: level(), format: LogFormat::Text });
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&anyhow::Error::new(error)).into(),
@@ -115,6 +129,9 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Serve(arguments) => serve::serve(arguments).await,
+        Command::CheckConfig(arguments) => check_config::check_config(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments).await,
+        Command::Db(command) => db::db(command).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => inspect::plan(arguments).await,
         Command::Lint(arguments) => inspect::lint(arguments).await,
@@ -124,9 +141,17 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
 }
 
 /// `CC_CI_LOG=debug` shows what goes on behind the progress lines.
-fn start_logging() {
-    let level = std::env::var("CC_CI_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).init();
+fn level() -> tracing::Level {
+    std::env::var("CC_CI_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN)
+}
+
+/// Log lines go to standard error.
+fn start_logging(log: LogSettings) {
+    let lines = tracing_subscriber::fmt().with_max_level(log.level).with_writer(std::io::stderr).with_target(false);
+    match log.format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
 }
 
 /// Says what went wrong. What the caller can put right in the command or its files is wrong usage; the rest was not judged.
@@ -134,6 +159,7 @@ fn start_logging() {
 fn complain(error: &anyhow::Error) -> Exit {
     eprintln!("error: {}", whole(error));
     let own = error.downcast_ref::<ConfigError>().is_some()
+        || error.downcast_ref::<InvalidSettings>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);

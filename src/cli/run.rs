@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Places, progress};
+use crate::adapters::docker::own_root::OwnRoot;
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git;
 use crate::adapters::store::Store;
@@ -78,7 +79,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     }
     // Before anything is begun: a Ctrl-C from here on ends the run in good order, however early it comes.
     let mut interrupts = Interrupts::listen()?;
-    let gate = gate(&arguments.places, arguments.runner_image.as_deref()).await?;
+    let gate = gate(&arguments.places.state(), arguments.runner_image.as_deref()).await?;
     let store = gate.store.clone();
     let (sender, records) = mpsc::unbounded_channel();
     let shown = tokio::spawn(progress::show(records, arguments.verbose));
@@ -104,15 +105,24 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 }
 
 /// State folder, database and runner image of this gate.
-pub(super) async fn gate(places: &Places, runner_image: Option<&str>) -> anyhow::Result<Gate> {
-    let state = StateFolder::at(&places.state())?;
+pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Result<Gate> {
+    let state = StateFolder::at(state)?;
     let image = match runner_image {
         Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
         Some(word) => ImageSource::Reference(word.to_owned()),
+        None if !state.runner_image().exists() && is_the_image() => {
+            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.root().to_owned()])?)
+        }
         None => ImageSource::File(state.runner_image()),
     };
     let store = Store::open(state.root()).await?;
     Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: own_hash()?, state })
+}
+
+/// Whether this process runs in a container made from the image, and nothing else is in its file system.
+fn is_the_image() -> bool {
+    Path::new("/etc/cc-ci-image").exists()
+        && fs::read_link("/proc/self/exe").is_ok_and(|path| path == Path::new("/usr/local/bin/cc-ci"))
 }
 
 /// SHA-256 of the program that runs: the runner image must hold exactly this build.

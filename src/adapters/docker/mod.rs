@@ -2,7 +2,9 @@
 
 pub mod inventory;
 pub mod observe;
+pub mod own_root;
 pub mod runner;
+mod runner_image;
 pub mod undeploy;
 
 use std::path::Path;

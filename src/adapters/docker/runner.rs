@@ -2,26 +2,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{ContainerCreateBody, ExecConfig, HostConfig};
 use bollard::query_parameters::{
-    CreateContainerOptions, CreateImageOptions, DownloadFromContainerOptions, ImportImageOptions,
-    ListContainersOptions, ListImagesOptions, RemoveContainerOptions, UploadToContainerOptions,
+    CreateContainerOptions, DownloadFromContainerOptions, ListContainersOptions, RemoveContainerOptions,
+    UploadToContainerOptions,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::io::AsyncWriteExt as _;
-use tokio_util::io::ReaderStream;
 
+pub use super::runner_image::{ImageSource, image};
 use super::{DockerError, GATE_LABEL, RUN_LABEL, Tried as _, gone_is_fine, labelled};
 use crate::domain::ids::{GateId, RunId, StackName};
 use crate::domain::protocol::{ORDERS, Orders, RECIPE, ROOT, SECRETS, Step, StepEnd};
 
-/// The image label with the SHA-256 of the program in it: exactly the gate's own build.
-pub const BINARY_LABEL: &str = "cc-ci.binary";
 /// The container label with the name of the app's stack.
 pub const STACK_OF_RUN: &str = "cc-ci.stack";
 /// Files read back from the runner are small.
@@ -60,76 +58,6 @@ pub enum RunnerError {
         /// Why.
         source: std::io::Error,
     },
-}
-
-/// Where the runner image comes from.
-#[derive(Debug, Clone)]
-pub enum ImageSource {
-    /// A name that the target's engine knows or can pull.
-    Reference(String),
-    /// A `docker save` archive on this machine.
-    File(PathBuf),
-}
-
-/// The id of an image on the target that holds exactly this build; streamed there when it is not.
-///
-/// # Errors
-/// When neither the target nor the source has one.
-pub async fn image(
-    docker: &Docker,
-    hash: &str,
-    source: &ImageSource,
-    say: impl Fn(String),
-) -> Result<String, RunnerError> {
-    if let Some(id) = find_image(docker, hash).await? {
-        return Ok(id);
-    }
-    match source {
-        ImageSource::Reference(reference) => {
-            pull(docker, reference).await?;
-            let why = format!("{reference} holds another build");
-            find_image(docker, hash).await?.ok_or(RunnerError::NoImage { hash: hash.into(), why })
-        }
-        ImageSource::File(path) => {
-            let size = send_image(docker, path).await?;
-            say(format!("sent the runner image to the target, {} MB", size / 1_000_000));
-            let why = format!("{} was sent, but it holds another build", path.display());
-            find_image(docker, hash).await?.ok_or(RunnerError::NoImage { hash: hash.into(), why })
-        }
-    }
-}
-
-/// Has the target's engine pull an image, unless it has it.
-async fn pull(docker: &Docker, reference: &str) -> Result<(), DockerError> {
-    if docker.inspect_image(reference).await.is_ok() {
-        return Ok(());
-    }
-    let options = CreateImageOptions { from_image: Some(reference.to_owned()), ..Default::default() };
-    let mut progress = docker.create_image(Some(options), None, None);
-    while let Some(step) = progress.next().await {
-        step.tried(format!("pull the runner image {reference}"))?;
-    }
-    Ok(())
-}
-
-async fn find_image(docker: &Docker, hash: &str) -> Result<Option<String>, DockerError> {
-    let options = ListImagesOptions { filters: Some(labelled(format!("{BINARY_LABEL}={hash}"))), ..Default::default() };
-    let images = docker.list_images(Some(options)).await.tried("look for the runner image")?;
-    Ok(images.into_iter().next().map(|image| image.id))
-}
-
-async fn send_image(docker: &Docker, path: &Path) -> Result<u64, RunnerError> {
-    let file = |source| RunnerError::File { path: path.into(), source };
-    let archive = tokio::fs::File::open(path).await.map_err(file)?;
-    let size = archive.metadata().await.map_err(file)?.len();
-    let stream = ReaderStream::with_capacity(archive, 256 << 10);
-    let options = ImportImageOptions { quiet: true, ..Default::default() };
-    let body = bollard::body_try_stream(stream);
-    let mut answers = docker.import_image(options, body, None);
-    while let Some(answer) = answers.next().await {
-        answer.tried("load the runner image")?;
-    }
-    Ok(size)
 }
 
 /// A runner container that was found.

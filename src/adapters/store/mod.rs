@@ -1,5 +1,6 @@
 //! Runs, stages, phases, findings and facts in SQLite: every transition is a row before it counts.
 
+pub mod copy;
 mod inbox;
 mod outbox;
 mod queue;

@@ -64,7 +64,7 @@ const fn gate() -> Role {
 }
 
 /// Without this, each run would ask a public certificate authority for a certificate.
-fn default_env() -> BTreeMap<String, String> {
+pub(super) fn default_env() -> BTreeMap<String, String> {
     BTreeMap::from([("LETS_ENCRYPT_ENV".to_owned(), String::new())])
 }
 
