@@ -156,6 +156,8 @@ async fn create(docker: &Docker, image: &str, orders: &Orders) -> Result<String,
     ]);
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
+        // The image's own user is the gate's, who could not use the socket.
+        user: Some("0:0".to_owned()),
         cmd: Some(vec!["runner".to_owned(), "serve".to_owned()]),
         labels: Some(labels),
         host_config: Some(HostConfig {
