@@ -12,7 +12,7 @@ use crate::domain::lint::{RULES, Severity, lint as lint_files};
 use crate::domain::recipe::files::RecipeFiles;
 use crate::domain::results::count;
 use crate::domain::target::{Endpoint, Role, Target};
-use crate::engine::plan::{Plan, TOTAL_LIMIT_SECONDS};
+use crate::engine::plan::{Limits, Plan};
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArguments {
@@ -40,7 +40,7 @@ pub(super) async fn plan(arguments: PlanArguments) -> anyhow::Result<Exit> {
         None => nowhere()?,
     };
     let run = RunId::from_random(*b"\0\0\0\0\0\0\0\0\0\0\0\0");
-    let plan = Plan::new(run, &source, &target, None, TOTAL_LIMIT_SECONDS)?;
+    let plan = Plan::new(run, &source, &target, None, Limits::default())?;
     let deployment = plan.deployment(&source.files, &target)?;
     let mut out = std::io::stdout().lock();
     let version = deployment.version.as_ref().map_or_else(|| "no version label".to_owned(), ToString::to_string);

@@ -20,7 +20,7 @@ use crate::config;
 use crate::domain::ids::RunId;
 use crate::domain::results::Results;
 use crate::domain::verdict::Verdict;
-use crate::engine::plan::{Plan, TOTAL_LIMIT_SECONDS};
+use crate::engine::plan::{Limits, Plan};
 use crate::engine::run::{Gate, Run};
 use crate::engine::state::StateFolder;
 use crate::report;
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     keep: Option<u64>,
     /// The whole run may take so long, e.g. 20m [default: 60m]
-    #[arg(long, value_name = "TIME", value_parser = seconds, default_value_t = TOTAL_LIMIT_SECONDS, hide_default_value = true)]
+    #[arg(long, value_name = "TIME", value_parser = seconds, default_value_t = Limits::default().total_seconds, hide_default_value = true)]
     limit: u64,
     /// Go on with a run whose process was killed
     #[arg(long, value_name = "ID")]
@@ -148,7 +148,8 @@ async fn begin(
     };
     let target = config::target(target, &arguments.places.targets())?;
     let source = git::read(recipe).await?;
-    let plan = Plan::new(RunId::from_random(rand::random()), &source, &target, arguments.keep, arguments.limit)?;
+    let limits = Limits { total_seconds: arguments.limit, ..Limits::default() };
+    let plan = Plan::new(RunId::from_random(rand::random()), &source, &target, arguments.keep, limits)?;
     Ok(Run::begin(gate, plan, &source, target, Some(sender)).await?)
 }
 

@@ -14,6 +14,7 @@ use crate::adapters::forge::{Forge, ForgeConfig, Pace, WantedHook};
 use crate::adapters::own_key;
 use crate::adapters::store::copy;
 use crate::config::{RecyclePolicy, RecycleSettings, Settings};
+use crate::engine::plan::Limits;
 use crate::engine::service::{Recycle, Service, Watched};
 use crate::web;
 
@@ -86,7 +87,7 @@ fn watched(settings: &Settings, bound: SocketAddr) -> Watched {
         tests_repository: settings.watch.tests_repository.clone(),
         poll: settings.watch.poll,
         public_url: settings.pages.public_url(bound),
-        limit_seconds: settings.runs.limit.as_secs(),
+        limits: Limits { total_seconds: settings.runs.limit_seconds, silence_seconds: settings.runs.silence_seconds },
         sweep_period: days.map(|days| Duration::from_secs(SECONDS_OF_A_DAY * u64::from(days.get()))),
         hook: hook.map(|(url, secret)| WantedHook { url, secret }),
         webhook_secrets: hooks.secrets.clone(),

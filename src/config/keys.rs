@@ -77,6 +77,7 @@ keys! {
 
     RUNNER_IMAGE Plain "" "The runner image, pulled by the target by this name. Without one the gate sends its own file system there, once per version"
     RUN_LIMIT_MINUTES Plain "60" "A run may take so many minutes, 1 to 1440"
+    TARGET_SILENCE_SECONDS Plain "300" "A target that gives no answer for so many seconds is unreachable: the run is not judged, and tried once more"
     SWEEP_DAYS Plain "7" "In so many days each recipe is tested once at its default branch; `0`: never"
 
     LISTEN Plain "127.0.0.1:8080" "Where pages are served, `address:port`"

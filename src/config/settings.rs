@@ -105,8 +105,10 @@ pub enum RecyclePolicy {
 pub struct RunSettings {
     /// `RUNNER_IMAGE`.
     pub image: Option<String>,
-    /// `RUN_LIMIT_MINUTES`.
-    pub limit: Duration,
+    /// `RUN_LIMIT_MINUTES`, in seconds.
+    pub limit_seconds: u64,
+    /// `TARGET_SILENCE_SECONDS`.
+    pub silence_seconds: u64,
     /// `SWEEP_DAYS`; `None`: no sweeps.
     pub sweep_days: Option<NonZeroU16>,
     /// `KEEP_RUNS`; `None`: all are kept.
@@ -364,7 +366,14 @@ fn runs(reader: &mut Reader<'_>) -> Option<RunSettings> {
     let minutes: Option<u64> = reader.or_default(keys::RUN_LIMIT_MINUTES, values::number(1, 1440));
     let sweep_days = reader.or_default(keys::SWEEP_DAYS, values::number(0, 365)).map(NonZeroU16::new);
     let keep = reader.or_default(keys::KEEP_RUNS, values::number(0, 1_000_000)).map(NonZeroU32::new);
-    Some(RunSettings { image, limit: Duration::from_secs(minutes? * 60), sweep_days: sweep_days?, keep: keep? })
+    let silence = reader.or_default(keys::TARGET_SILENCE_SECONDS, values::number(5, 3600));
+    Some(RunSettings {
+        image,
+        limit_seconds: minutes? * 60,
+        silence_seconds: silence?,
+        sweep_days: sweep_days?,
+        keep: keep?,
+    })
 }
 
 fn pages(reader: &mut Reader<'_>) -> Option<PageSettings> {

@@ -43,7 +43,7 @@ fn seven_settings_are_enough() {
     assert_eq!(settings.forge.token.expose_secret(), "0123456789");
     assert_eq!(settings.watch.poll.as_secs(), 15);
     assert!(settings.watch.enrolled.holds("anything"));
-    assert_eq!(settings.runs.limit.as_secs(), 3600);
+    assert_eq!((settings.runs.limit_seconds, settings.runs.silence_seconds), (3600, 300));
     assert_eq!(settings.runs.sweep_days.map(std::num::NonZero::get), Some(7));
     assert_eq!(settings.recycle.policy, RecyclePolicy::Never);
     assert_eq!(settings.pages.access, Access::Public);

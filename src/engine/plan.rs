@@ -37,10 +37,30 @@ pub struct Plan {
     pub keep_seconds: Option<u64>,
     /// The run may take so many seconds in all.
     pub limit_seconds: u64,
+    /// A target that is silent for longer is unreachable.
+    #[serde(default = "silence_seconds")]
+    pub silence_seconds: u64,
 }
 
-/// The default of [`Plan::limit_seconds`] (design §4).
-pub const TOTAL_LIMIT_SECONDS: u64 = 3600;
+/// How long a run and its target's silence may last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The run in all, without the time of `--keep`, in seconds.
+    pub total_seconds: u64,
+    /// The target's silence, in seconds.
+    pub silence_seconds: u64,
+}
+
+impl Default for Limits {
+    /// As the design has them (§4).
+    fn default() -> Self {
+        Self { total_seconds: 3600, silence_seconds: silence_seconds() }
+    }
+}
+
+const fn silence_seconds() -> u64 {
+    300
+}
 
 impl Plan {
     /// Freezes the inputs of a new run.
@@ -52,7 +72,7 @@ impl Plan {
         source: &Source,
         target: &Target,
         keep_seconds: Option<u64>,
-        limit_seconds: u64,
+        limits: Limits,
     ) -> Result<Self, EngineError> {
         let domain = run.app_domain(&target.domain)?;
         let target_word = match &target.endpoint {
@@ -68,7 +88,8 @@ impl Plan {
             domain,
             keep_seconds,
             // Looking at the app is not the run's own time.
-            limit_seconds: limit_seconds + keep_seconds.unwrap_or(0),
+            limit_seconds: limits.total_seconds + keep_seconds.unwrap_or(0),
+            silence_seconds: limits.silence_seconds,
             target_word,
             run,
         };

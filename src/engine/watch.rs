@@ -26,8 +26,6 @@ use crate::domain::swarm::Snapshot;
 const POLL: Duration = Duration::from_millis(500);
 /// After an event the world is looked at after this moment, so that a burst of events is one look.
 const BREATH: Duration = Duration::from_millis(50);
-/// A target that does not answer for longer is unreachable (design §4).
-pub(super) const SILENCE: Duration = Duration::from_secs(300);
 
 /// How far the app is.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +51,8 @@ pub(super) struct Watcher {
     pub memory: Memory,
     pub converged: bool,
     pub rules: Rules,
+    /// A target that does not answer for longer is unreachable (design §4).
+    pub silence: Duration,
     /// What the app was last said to wait for, numbers left out.
     pub waits: String,
 }
@@ -140,9 +140,9 @@ impl Watcher {
                         tracing::warn!(%error, "what was seen could not be stored");
                     }
                 }
-                Err(error) if heard.elapsed() > SILENCE => {
+                Err(error) if heard.elapsed() > self.silence => {
                     let at = jiff::Timestamp::now() + self.clock_offset;
-                    let sentence = format!("the target has not answered for {} min: {error}", SILENCE.as_secs() / 60);
+                    let sentence = format!("the target has not answered for {} s: {error}", self.silence.as_secs());
                     sender.send_replace(Seen::Failed(vec![Finding::new(
                         FindingKind::TargetUnreachable,
                         now,

@@ -5,10 +5,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 mod as_written;
+mod bridge;
 mod claims;
 mod crash_loops;
 mod endings;
+mod faults;
 mod images;
+mod queue;
 mod resume;
 mod service;
 mod starts;

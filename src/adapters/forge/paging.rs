@@ -131,7 +131,16 @@ impl Wire {
 
 /// Go writes an empty list as `null` here and there.
 fn array(what: &str, body: &[u8]) -> Result<Vec<Value>, ForgeError> {
-    parse::<Option<Vec<Value>>>(what, body).map(Option::unwrap_or_default)
+    /// A search puts its list into an object.
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum List {
+        Plain(Option<Vec<Value>>),
+        Found { data: Option<Vec<Value>> },
+    }
+    match parse::<List>(what, body)? {
+        List::Plain(list) | List::Found { data: list } => Ok(list.unwrap_or_default()),
+    }
 }
 
 pub(super) fn parse<W: DeserializeOwned>(what: &str, body: &[u8]) -> Result<W, ForgeError> {

@@ -162,6 +162,7 @@ impl Run {
             memory: self.stored::<Memory>(MEMORY).await?.unwrap_or_default(),
             converged: self.stored::<Converged>(CONVERGED).await?.is_some(),
             rules: Rules::default(),
+            silence: std::time::Duration::from_secs(self.plan.silence_seconds),
             waits: String::new(),
             wanted,
         };

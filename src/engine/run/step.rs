@@ -12,7 +12,6 @@ use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::protocol::{LIMIT, Step, StepEnd};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
-use crate::engine::watch::SILENCE;
 
 /// Between two tries to reach the runner.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -22,10 +21,6 @@ const KEPT: usize = 64 << 10;
 /// A target that was silent through a whole stage is not waited for once more: the sweep cleans it when it is back.
 const IN_TEARDOWN: Duration = Duration::from_secs(20);
 
-fn patience(stage: Stage) -> Duration {
-    if stage == Stage::Teardown { IN_TEARDOWN } else { SILENCE }
-}
-
 /// A step that has ended, and what it said in this process.
 pub(super) struct Ended {
     pub end: StepEnd,
@@ -33,6 +28,11 @@ pub(super) struct Ended {
 }
 
 impl Run {
+    fn patience(&self, stage: Stage) -> Duration {
+        let silence = Duration::from_secs(self.plan.silence_seconds);
+        if stage == Stage::Teardown { IN_TEARDOWN } else { silence }
+    }
+
     /// Runs a step to its end, or finds it there and follows it.
     pub(super) async fn step(&self, live: &Live, stage: Stage, step: &Step) -> Result<Ended, Stop> {
         let Some(id) = &live.runner else {
@@ -58,7 +58,7 @@ impl Run {
                         heard = Instant::now();
                     }
                     let error = EngineError::from(error);
-                    if !error.is_silence() || heard.elapsed() > patience(stage) {
+                    if !error.is_silence() || heard.elapsed() > self.patience(stage) {
                         return Err(error.into());
                     }
                     tracing::debug!(%error, "the runner's step is followed anew");

@@ -61,7 +61,7 @@ impl Service {
     fn needs(&self, run: &Asked, source: &git::Source) -> Needs {
         let weight = held(&self.shared.enrolment).weight(&run.recipe);
         let plan = self.shared.targets.first().map(|target| {
-            let plan = Plan::new(run.id.clone(), source, target, None, self.shared.watched.limit_seconds)?;
+            let plan = Plan::new(run.id.clone(), source, target, None, self.shared.watched.limits)?;
             Ok::<_, EngineError>(plan.deployment(&source.files, target)?)
         });
         let Some(Ok(deployment)) = plan else { return Needs { weight, ..Needs::default() } };

@@ -32,6 +32,7 @@ use tokio_util::task::TaskTracker;
 pub use self::hooks::Delivered;
 use self::targets::Sessions;
 use super::EngineError;
+use super::plan::Limits;
 use super::run::Gate;
 use crate::adapters::clock::Clock;
 use crate::adapters::forge::{Capabilities, Forge, WantedHook};
@@ -54,8 +55,8 @@ pub struct Watched {
     pub poll: Duration,
     /// Where people reach this gate, for links.
     pub public_url: String,
-    /// The total limit of a run, in seconds.
-    pub limit_seconds: u64,
+    /// How long a run and its target's silence may last.
+    pub limits: Limits,
     /// In which time a sweep runs every recipe once; `None`: no sweeps.
     pub sweep_period: Option<Duration>,
     /// What deliveries may be signed with; none: none are taken.
@@ -76,6 +77,9 @@ pub struct Recycle {
     /// After each run, not only when a target could not be proved clean.
     pub always: bool,
 }
+
+/// A round that failed is done again after this, if not sooner.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(15);
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -262,10 +266,17 @@ impl Service {
     /// Repeats a round. One that fails is told, and done again at the next turn.
     async fn every(&self, round: Round) {
         let (pause, wake) = self.pause(round);
+        // Said when it begins, when it changes and when it is over, not at each turn.
+        let mut trouble = None;
         while !self.shared.stop.is_cancelled() {
-            if let Err(error) = self.round(round).await {
-                tracing::warn!(%error, ?round, "a round failed; it is done again");
+            let failed = self.round(round).await.err().map(|error| error.to_string());
+            match &failed {
+                Some(error) if failed != trouble => tracing::warn!(error, ?round, "a round failed; it is done again"),
+                None if trouble.is_some() => tracing::info!(?round, "it works again"),
+                Some(_) | None => {}
             }
+            let pause = if failed.is_some() { pause.min(AFTER_A_FAILURE) } else { pause };
+            trouble = failed;
             tokio::select! {
                 () = self.shared.stop.cancelled() => {}
                 () = tokio::time::sleep(pause) => {}

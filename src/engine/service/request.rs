@@ -80,7 +80,8 @@ impl Service {
         }
         let situation = self.situation(&open).await?;
         let waiting: Vec<_> = situation.waiting.iter().chain(&situation.fetching).cloned().collect();
-        let admission = admit(&waiting, &situation.running, &Self::as_waiting(new, self.shared.watched.limit_seconds));
+        let admission =
+            admit(&waiting, &situation.running, &Self::as_waiting(new, self.shared.watched.limits.total_seconds));
         match admission {
             Admission::MergedInto(run) | Admission::SupersededBy(run) => {
                 Ok(open.into_iter().find(|open| open.id == run))

@@ -72,6 +72,6 @@ impl Service {
             files: load_files(&self.shared.gate.state.run(&run.id).recipe())?,
         };
         let keep = run.options.keep.map(Keep::seconds);
-        Plan::new(run.id.clone(), &source, target, keep, self.shared.watched.limit_seconds)
+        Plan::new(run.id.clone(), &source, target, keep, self.shared.watched.limits)
     }
 }

@@ -109,7 +109,7 @@ impl Service {
 
     fn limit(&self, run: &Asked) -> Duration {
         let keep = run.options.keep.map_or(0, crate::domain::command::Keep::seconds);
-        Duration::from_secs(self.shared.watched.limit_seconds + keep)
+        Duration::from_secs(self.shared.watched.limits.total_seconds + keep)
     }
 
     /// A request as the policy wants it. Its needs are known once its commit is fetched.

@@ -263,6 +263,13 @@ impl Organisation {
         file.to_string_lossy().into_owned()
     }
 
+    /// A file with settings.
+    pub(crate) fn config_file(&self, settings: &str) -> String {
+        let file = self.folder.path().join(format!("settings-{}", rand::random::<u32>()));
+        std::fs::write(&file, settings).unwrap();
+        file.to_string_lossy().into_owned()
+    }
+
     /// Comments before the first poll are none that this gate answers.
     pub(crate) fn wait_for_first_poll(&self, serving: &Serving) {
         until("the first poll", || (!self.page(serving, "/").1.contains("not polled yet")).then_some(()));
