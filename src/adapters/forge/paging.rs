@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -131,7 +132,15 @@ impl Wire {
 
 /// Go writes an empty list as `null` here and there.
 fn array(what: &str, body: &[u8]) -> Result<Vec<Value>, ForgeError> {
-    parse::<Option<Vec<Value>>>(what, body).map(Option::unwrap_or_default)
+    /// What a search finds is one level deeper.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Found {
+        List(Option<Vec<Value>>),
+        Search { data: Option<Vec<Value>> },
+    }
+    let (Found::List(found) | Found::Search { data: found }) = parse(what, body)?;
+    Ok(found.unwrap_or_default())
 }
 
 pub(super) fn parse<W: DeserializeOwned>(what: &str, body: &[u8]) -> Result<W, ForgeError> {

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde::Deserialize;
 
 use super::Forge;
-use super::error::ForgeError;
+use super::error::{ForgeError, Reason, Refusal};
 use super::model::{
     Comment, FoundPull, Pull, PushEvent, Repository, Tag, WireBranch, WireComment, WireEvent, WireFound, WirePull,
     WireRepository, WireTag, WireUser,
@@ -194,8 +194,17 @@ impl Forge {
     /// When the forge cannot be asked.
     pub async fn repositories(&self, organisation: &Login) -> Result<Listing<Repository>, ForgeError> {
         let what = format!("list the repositories of {organisation}");
-        let request = Request::new(Method::GET, what, "orgs/{}/repos", &[organisation]);
-        self.wire.list(&request, |repository: &Repository| repository.name.clone(), WireRepository::read).await
+        let key = |repository: &Repository| repository.name.clone();
+        let request = Request::new(Method::GET, what.clone(), "orgs/{}/repos", &[organisation]);
+        match self.wire.list(&request, key, WireRepository::read).await {
+            // The list needs `read:organization`, the search does not.
+            Err(ForgeError::Refused(Refusal { reason: Reason::MissingScope { .. }, .. })) => {}
+            listing => return listing,
+        }
+        let request = Request::new(Method::GET, what, "repos/search", &[]).query("q", &format!("{organisation}/"));
+        let mut found = self.wire.list(&request, key, WireRepository::read).await?;
+        found.items.retain(|repository| repository.name.owner() == organisation);
+        Ok(found)
     }
 
     /// A file of a repository at its default branch; `None` when there is none. Untrusted, and bounded like every answer.
