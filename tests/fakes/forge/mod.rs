@@ -10,7 +10,7 @@ mod answers;
 mod deliveries;
 mod json;
 mod line;
-mod world;
+pub(crate) mod world;
 mod writes;
 
 use std::net::SocketAddr;
