@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a recording or a fake that is not there fails its test")]
 
 #[path = "../fakes/forge/mod.rs"]
+#[expect(dead_code, reason = "what only the stories of the service need")]
 mod fake;
 
 mod faults;

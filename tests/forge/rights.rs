@@ -35,6 +35,12 @@ async fn s43_without_a_scope_for_the_organisation() {
     assert_eq!(found.comment, Ability::Yes);
     let why = "the token lacks read:organization: make one that has it".to_owned();
     assert_eq!((found.members, found.hooks), (Ability::No(why), None));
+    fake.act(|world| {
+        world.repo("recipes/other");
+        world.repo("recipes-of-others/notes");
+    });
+    let names = forge.repositories(&login("recipes")).await.unwrap().items.into_iter().map(|it| it.name);
+    assert_eq!(names.collect::<Vec<_>>(), [repo("recipes/notes"), repo("recipes/other")], "found by the search");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -131,16 +132,15 @@ impl Wire {
 
 /// Go writes an empty list as `null` here and there.
 fn array(what: &str, body: &[u8]) -> Result<Vec<Value>, ForgeError> {
-    /// A search puts its list into an object.
-    #[derive(serde::Deserialize)]
+    /// What a search finds is one level deeper.
+    #[derive(Deserialize)]
     #[serde(untagged)]
-    enum List {
-        Plain(Option<Vec<Value>>),
-        Found { data: Option<Vec<Value>> },
+    enum Found {
+        List(Option<Vec<Value>>),
+        Search { data: Option<Vec<Value>> },
     }
-    match parse::<List>(what, body)? {
-        List::Plain(list) | List::Found { data: list } => Ok(list.unwrap_or_default()),
-    }
+    let (Found::List(found) | Found::Search { data: found }) = parse(what, body)?;
+    Ok(found.unwrap_or_default())
 }
 
 pub(super) fn parse<W: DeserializeOwned>(what: &str, body: &[u8]) -> Result<W, ForgeError> {

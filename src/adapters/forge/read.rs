@@ -194,18 +194,17 @@ impl Forge {
     /// When the forge cannot be asked.
     pub async fn repositories(&self, organisation: &Login) -> Result<Listing<Repository>, ForgeError> {
         let what = format!("list the repositories of {organisation}");
-        let name = |repository: &Repository| repository.name.clone();
+        let key = |repository: &Repository| repository.name.clone();
         let request = Request::new(Method::GET, what.clone(), "orgs/{}/repos", &[organisation]);
-        match self.wire.list(&request, name, WireRepository::read).await {
-            // That needs read:organization. Without, all that the account sees is searched.
-            Err(ForgeError::Refused(Refusal { reason: Reason::MissingScope { .. }, .. })) => {
-                let request = Request::new(Method::GET, what, "repos/search", &[]);
-                let mut all = self.wire.list(&request, name, WireRepository::read).await?;
-                all.items.retain(|repository| repository.name.owner() == organisation);
-                Ok(all)
-            }
-            listing => listing,
+        match self.wire.list(&request, key, WireRepository::read).await {
+            // The list needs `read:organization`, the search does not.
+            Err(ForgeError::Refused(Refusal { reason: Reason::MissingScope { .. }, .. })) => {}
+            listing => return listing,
         }
+        let request = Request::new(Method::GET, what, "repos/search", &[]).query("q", &format!("{organisation}/"));
+        let mut found = self.wire.list(&request, key, WireRepository::read).await?;
+        found.items.retain(|repository| repository.name.owner() == organisation);
+        Ok(found)
     }
 
     /// A file of a repository at its default branch; `None` when there is none. Untrusted, and bounded like every answer.

@@ -10,7 +10,7 @@ mod target;
 mod watch;
 
 pub use inbox::{BroughtBy, Heard};
-pub use outbox::{Due, Kind, Wanted};
+pub use outbox::{Due, Kind, Wanted, Withdrawn};
 pub use queue::{Asked, Cause, Needs, NewRequest, RunState};
 pub use read::Shown;
 pub use run::{End, NewRun, Phase, Run, StageRow, StageState};

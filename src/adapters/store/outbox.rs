@@ -1,5 +1,7 @@
 //! What the forge should show, kept until it does.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::run::{instant, ms};
@@ -73,6 +75,17 @@ pub struct Due {
     pub tries: u32,
 }
 
+/// What became of a comment that is not wanted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// It was never posted, and will not be.
+    Whole,
+    /// It was posted, and nobody knows whether that worked: first it is looked for.
+    UnderWay,
+    /// The forge shows it.
+    Shown(CommentId),
+}
+
 impl Store {
     /// Says what the forge should show from now on.
     ///
@@ -101,16 +114,18 @@ impl Store {
         Ok(())
     }
 
-    /// What is due now, the longest due first.
+    /// What is due now, the longest due first. Nothing is put off for longer than `longest`: what seems to be was put off by a
+    /// clock that went back since.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn due(&self, now: Timestamp) -> Result<Vec<Due>, StoreError> {
-        let now = ms(now);
+    pub async fn due(&self, now: Timestamp, longest: Duration) -> Result<Vec<Due>, StoreError> {
+        let (now, never) = (ms(now), ms(now + longest));
         let rows = sqlx::query!(
             "SELECT key, kind, repository, pull, content, wanted, remote, state, posted_at, tries FROM outbox
-             WHERE flushed < wanted AND state <> 'given_up' AND next_at <= ? ORDER BY next_at, key LIMIT 100",
-            now
+             WHERE flushed < wanted AND state <> 'given_up' AND (next_at <= ? OR next_at > ?) ORDER BY next_at, key LIMIT 100",
+            now,
+            never
         )
         .fetch_all(&self.write)
         .await
@@ -171,17 +186,66 @@ impl Store {
         Ok(count > 0)
     }
 
-    /// It is posted now for the first time. Written down before, so that a gate that is killed in between looks for it.
+    /// It is posted now, at that instant of the forge's clock. Written down before, so that a gate that is killed in between
+    /// looks for it. Returns whether it should be: it may have been withdrawn.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn posting(&self, key: &str, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn posting(&self, key: &str, at: Timestamp) -> Result<bool, StoreError> {
         let at = ms(at);
-        sqlx::query!("UPDATE outbox SET state = 'unknown', posted_at = ? WHERE key = ?", at, key)
-            .execute(&self.write)
-            .await
-            .tried("note that an answer is posted")?;
+        let noted = sqlx::query!(
+            "UPDATE outbox SET state = 'unknown', posted_at = ? WHERE key = ? AND state <> 'given_up'",
+            at,
+            key
+        )
+        .execute(&self.write)
+        .await
+        .tried("note that an answer is posted")?;
+        Ok(noted.rows_affected() == 1)
+    }
+
+    /// A comment whose post had no answer is there: from now on it is edited, whatever becomes of the first edit.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn found(&self, key: &str, remote: CommentId) -> Result<(), StoreError> {
+        let remote = remote.get();
+        sqlx::query!(
+            "UPDATE outbox SET remote = ?, state = CASE WHEN state = 'unknown' THEN 'open' ELSE state END WHERE key = ?",
+            remote,
+            key
+        )
+        .execute(&self.write)
+        .await
+        .tried("note that an answer was found")?;
         Ok(())
+    }
+
+    /// Another comment takes the place of this one. One that was not posted is not any more.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn withdraw(&self, key: &str) -> Result<Withdrawn, StoreError> {
+        let done = sqlx::query!(
+            "UPDATE outbox SET state = 'given_up', error = 'another one took its place'
+             WHERE key = ? AND remote IS NULL AND state <> 'unknown'",
+            key
+        )
+        .execute(&self.write)
+        .await
+        .tried("withdraw an answer")?;
+        if done.rows_affected() > 0 {
+            return Ok(Withdrawn::Whole);
+        }
+        let row = sqlx::query_scalar!("SELECT remote FROM outbox WHERE key = ?", key)
+            .fetch_optional(&self.write)
+            .await
+            .tried("look for a comment")?;
+        Ok(match row {
+            None => Withdrawn::Whole,
+            Some(None) => Withdrawn::UnderWay,
+            Some(Some(remote)) => CommentId::new(remote).map_or(Withdrawn::Whole, Withdrawn::Shown),
+        })
     }
 
     /// The forge shows this change of it.
@@ -191,7 +255,8 @@ impl Store {
     pub async fn shown(&self, key: &str, wanted: i64, remote: Option<CommentId>) -> Result<(), StoreError> {
         let remote = remote.map(CommentId::get);
         sqlx::query!(
-            "UPDATE outbox SET flushed = max(flushed, ?), remote = coalesce(?, remote), state = 'open', tries = 0, next_at = 0, error = NULL
+            "UPDATE outbox SET flushed = max(flushed, ?), remote = coalesce(?, remote), tries = 0, next_at = 0, error = NULL,
+                 state = CASE WHEN state = 'given_up' THEN state ELSE 'open' END
              WHERE key = ?",
             wanted,
             remote,
@@ -210,7 +275,8 @@ impl Store {
     pub async fn not_shown(&self, key: &str, why: &str, certain: bool, next: Timestamp) -> Result<(), StoreError> {
         let next = ms(next);
         sqlx::query!(
-            "UPDATE outbox SET tries = tries + 1, error = ?, next_at = ?, state = CASE WHEN ? THEN 'open' ELSE state END WHERE key = ?",
+            "UPDATE outbox SET tries = tries + 1, error = ?, next_at = ?, state = CASE WHEN ? THEN 'open' ELSE state END
+             WHERE key = ? AND state <> 'given_up'",
             why,
             next,
             certain,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::situation::Situated;
 use super::{Service, held};
-use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted};
+use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted, Withdrawn};
 use crate::domain::answer::{
     Ahead, Answer, CommitState, Earlier, Ending, Judged, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject, Waits,
     body, commit_status,
@@ -220,7 +220,7 @@ impl Service {
             };
             store.want(&wanted).await?;
             let before = answer_key(place.comment, run.post);
-            if post != run.post && store.is_wanted(&before).await? {
+            if post != run.post && store.withdraw(&before).await? != Withdrawn::Whole {
                 let gone = Wanted {
                     key: &format!("removal/{}/{}", place.comment, run.post),
                     kind: Kind::Removal,
@@ -287,7 +287,7 @@ impl Service {
         let Some(newer) = runs.iter().find(|run| run.id == *new).map(|run| self.link(run)) else { return Ok(()) };
         // Tries of one comment share its answer: the last one is what folds.
         let mut ended: BTreeMap<CommentId, &Asked> = BTreeMap::new();
-        for run in runs.iter().filter(|run| run.id != *new) {
+        for run in runs.iter().filter(|run| run.number < newer.number) {
             if let Some(comment) = run.comment
                 && Some(comment) != runs.iter().find(|run| run.id == *new).and_then(|run| run.comment)
             {

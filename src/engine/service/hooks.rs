@@ -56,10 +56,11 @@ impl Service {
         match delivery {
             // An edit may be somebody else's than the author's, and never asks for anything.
             Delivery::Comment(it) if it.action == CommentAction::Created && self.is_enrolled(&it.repo) => {
-                self.take_in(&it.repo, it.pull, it.comment, it.head, BroughtBy::Webhook).await?;
+                let by = if self.was_there_before(&it.comment).await? { BroughtBy::Before } else { BroughtBy::Webhook };
+                self.take_in(&it.repo, it.pull, it.comment, it.head, by).await?;
             }
             Delivery::Pull { repo, number, head, .. } if self.is_enrolled(&repo) => {
-                self.shared.gate.store.see_head(&repo, number, &head, self.now()).await?;
+                self.see_head(&repo, number, &head).await?;
             }
             Delivery::Push { repo, is_default: true, .. } | Delivery::Tag { repo, .. } if self.is_enrolled(&repo) => {
                 wake.references.notify_one();

@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Service;
 use super::answers::read_status;
 use crate::adapters::forge::{CommitStatus, Outcome, Reason, StatusState};
-use crate::adapters::store::{Due, Kind};
+use crate::adapters::store::{Due, Kind, Withdrawn};
 use crate::domain::answer::marker;
 use crate::domain::forge::{CommentId, Login};
 use crate::engine::EngineError;
@@ -30,8 +30,8 @@ enum Shown {
     NotNow(String, bool),
     /// Not yet: it waits for another one, or for an answer that may still come.
     NotYet,
-    /// Never, for this reason.
-    Never(String),
+    /// Never, for this reason; whether the account may not do that at all.
+    Never(String, bool),
     /// The repository has another name: its rows follow it, and it is tried again at once.
     Moved,
 }
@@ -39,7 +39,7 @@ enum Shown {
 impl Service {
     /// Everything that is due.
     pub(super) async fn flush(&self) -> Result<(), EngineError> {
-        let due = self.shared.gate.store.due(self.now()).await?;
+        let due = self.shared.gate.store.due(self.now(), Duration::from_secs(LONGEST_PAUSE)).await?;
         let shown = futures_util::stream::iter(due).map(|due| self.flush_one(due)).buffer_unordered(AT_ONCE);
         shown
             .for_each(async |result| {
@@ -63,8 +63,8 @@ impl Service {
                 let next = self.now() + Duration::from_secs(1);
                 store.not_shown(&due.key, "it waits", false, next).await?;
             }
-            Shown::Never(why) => {
-                self.say_given_up(&due, &why);
+            Shown::Never(why, no_right) => {
+                self.say_given_up(&due, &why, no_right);
                 store.give_up(&due.key, &why).await?;
             }
             Shown::Moved => self.shared.wake.answer.notify_one(),
@@ -84,12 +84,12 @@ impl Service {
                     Some(id) => {
                         self.ended(due, forge.react(&due.repository, id, &due.content).await.map(|()| None)).await
                     }
-                    None => Ok(Shown::Never("it names no comment".to_owned())),
+                    None => Ok(Shown::Never("it names no comment".to_owned(), false)),
                 }
             }
             Kind::Status => {
                 let Some((state, description, url, head)) = read_status(&due.content) else {
-                    return Ok(Shown::Never("it names no commit".to_owned()));
+                    return Ok(Shown::Never("it names no commit".to_owned(), false));
                 };
                 let state = match state {
                     "success" => StatusState::Success,
@@ -110,7 +110,7 @@ impl Service {
 
     async fn show_comment(&self, due: &Due) -> Result<Shown, EngineError> {
         let (forge, store) = (&self.shared.forge, &self.shared.gate.store);
-        let Some(pull) = due.pull else { return Ok(Shown::Never("it names no pull request".to_owned())) };
+        let Some(pull) = due.pull else { return Ok(Shown::Never("it names no pull request".to_owned(), false)) };
         if let Some(remote) = due.remote {
             let edited = forge.edit_comment(&due.repository, remote, &due.content).await;
             return self.ended(due, edited.map(|comment| Some(comment.id))).await;
@@ -119,6 +119,7 @@ impl Service {
             // An earlier post may have come through, or may be under way still: look before posting again.
             match self.find_comment(due).await {
                 Ok(Some(remote)) => {
+                    store.found(&due.key, remote).await?;
                     let edited = forge.edit_comment(&due.repository, remote, &due.content).await;
                     return self.ended(due, edited.map(|comment| Some(comment.id))).await;
                 }
@@ -127,16 +128,34 @@ impl Service {
                 Err(why) => return Ok(Shown::NotNow(why, false)),
             }
         }
-        store.posting(&due.key, self.now()).await?;
+        let Some(now) = self.forge_now().await else {
+            return Ok(Shown::NotNow("the forge does not say what time it is".to_owned(), true));
+        };
+        if !store.posting(&due.key, now).await? {
+            return Ok(Shown::Yes(None));
+        }
         let posted = forge.post_comment(&due.repository, pull, &due.content).await;
         self.ended(due, posted.map(|comment| Some(comment.id))).await
     }
 
-    /// Whether a post of that instant can no longer be under way. An instant in the future is one of a clock that jumped.
+    /// The forge's time, by which posts are waited for: this machine's clock may jump while one is under way.
+    async fn forge_now(&self) -> Option<Timestamp> {
+        let forge = &self.shared.forge;
+        if forge.clock().is_none() {
+            forge.version().await.ok()?;
+        }
+        forge.clock()
+    }
+
+    /// Whether a post of that instant of the forge's clock can no longer be under way. The clock is right to a second or so; an
+    /// instant far in the future is one of a clock that was set back.
     fn has_settled(&self, since: Timestamp) -> bool {
-        let waited = self.now().duration_since(since);
-        waited.is_negative()
-            || Duration::try_from(waited).is_ok_and(|waited| waited >= self.shared.watched.settles_after)
+        let (Some(now), Ok(long)) =
+            (self.shared.forge.clock(), SignedDuration::try_from(self.shared.watched.settles_after))
+        else {
+            return false;
+        };
+        now.duration_since(since).abs() >= long
     }
 
     /// Our comment with the same hidden marker.
@@ -169,13 +188,13 @@ impl Service {
     async fn remove_comment(&self, due: &Due) -> Result<Shown, EngineError> {
         let store = &self.shared.gate.store;
         let Some((old, new)) = due.content.split_once('\n') else {
-            return Ok(Shown::Never("it names no comments".to_owned()));
+            return Ok(Shown::Never("it names no comments".to_owned(), false));
         };
         if store.remote(new).await?.is_none() {
             return Ok(Shown::NotYet);
         }
-        match store.remote(old).await? {
-            Some(remote) => {
+        match store.withdraw(old).await? {
+            Withdrawn::Shown(remote) => {
                 let gone = self.shared.forge.delete_comment(&due.repository, remote).await;
                 let shown = self.ended(due, gone.map(|()| None)).await?;
                 if matches!(shown, Shown::Yes(_)) {
@@ -183,11 +202,8 @@ impl Service {
                 }
                 Ok(shown)
             }
-            // It was never posted, and is not any more.
-            None => {
-                store.give_up(old, "another one took its place").await?;
-                Ok(Shown::Yes(None))
-            }
+            Withdrawn::Whole => Ok(Shown::Yes(None)),
+            Withdrawn::UnderWay => Ok(Shown::NotYet),
         }
     }
 
@@ -203,15 +219,16 @@ impl Service {
                 } else if is_for_operators(due.kind, &refusal.reason) {
                     Shown::NotNow(refusal.to_string(), true)
                 } else {
-                    Shown::Never(refusal.to_string())
+                    let no_right = matches!(refusal.reason, Reason::MissingScope { .. } | Reason::Forbidden);
+                    Shown::Never(refusal.to_string(), no_right)
                 }
             }
         })
     }
 
-    /// A commit status that is refused is no fault: the token may not write code. It is said once.
-    fn say_given_up(&self, due: &Due, why: &str) {
-        if due.kind != Kind::Status {
+    /// That commit statuses are refused is no fault: the token may not write code. It is said once.
+    fn say_given_up(&self, due: &Due, why: &str, no_right: bool) {
+        if due.kind != Kind::Status || !no_right {
             tracing::warn!(why, key = due.key, "an answer is given up");
         } else if !self.shared.statuses_refused.swap(true, Ordering::Relaxed) {
             tracing::warn!(why, "commit statuses are left out; comments go on");

@@ -60,10 +60,10 @@ impl Service {
 
     /// The pull request's head and its comments. Returns whether all was heard.
     async fn heard_pull(&self, found: &FoundPull, since: Timestamp, began: Timestamp) -> Result<bool, EngineError> {
-        let (store, forge) = (&self.shared.gate.store, &self.shared.forge);
+        let forge = &self.shared.forge;
         let heard = async {
             let pull = forge.pull(&found.repo, found.number).await?;
-            store.see_head(&found.repo, found.number, &pull.head.sha, self.now()).await?;
+            self.see_head(&found.repo, found.number, &pull.head.sha).await?;
             let comments = forge.comments_of(&found.repo, found.number, Some(since)).await?;
             for why in &comments.unreadable {
                 tracing::warn!(repository = %found.repo, pull = %found.number, why, "a comment is passed over");
@@ -78,6 +78,18 @@ impl Service {
             Err(EngineError::Forge(error)) if error.is_not_found() || error.renamed_to().is_some() => Ok(true),
             other => other,
         }
+    }
+
+    /// Notes a head, by the forge's clock: it is compared with what the forge says of comments. That clock is told in whole
+    /// seconds, so that the head was seen by the end of the second at the latest.
+    pub(super) async fn see_head(
+        &self,
+        repository: &RepoName,
+        pull: PullNumber,
+        head: &CommitSha,
+    ) -> Result<(), EngineError> {
+        let Some(now) = self.shared.forge.clock() else { return Ok(()) };
+        Ok(self.shared.gate.store.see_head(repository, pull, head, now + SignedDuration::from_secs(1)).await?)
     }
 
     async fn hear(
@@ -136,6 +148,12 @@ impl Service {
             self.shared.gate.store.move_cursor(PASSED, &now.to_string()).await?;
         }
         Ok(())
+    }
+
+    /// Whether a comment was written before this gate first looked. A delivery may be sent again years later.
+    pub(super) async fn was_there_before(&self, comment: &Comment) -> Result<bool, EngineError> {
+        let began = self.shared.gate.store.cursor(BEGAN).await?.and_then(|value| value.parse::<Timestamp>().ok());
+        Ok(began.is_some_and(|began| comment.created_at < began))
     }
 
     /// A cursor that is an instant; where there is none, `now` is kept as it.

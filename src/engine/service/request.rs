@@ -50,12 +50,25 @@ impl Service {
                 self.acknowledge(heard).await?;
                 Ok(store.settle(heard.comment, "merged", Some(&same.id)).await?)
             }
-            None => {
-                self.fold_older(heard, &id).await?;
-                self.acknowledge(heard).await?;
-                Ok(store.settle(heard.comment, "accepted", Some(&id)).await?)
-            }
+            None => self.accepted(heard, &id).await,
         }
+    }
+
+    /// Whether this comment has been accepted, by a process that was killed before it could note that. Its run keeps its commit,
+    /// whatever was pushed since.
+    pub(super) async fn goes_on(&self, heard: &Heard) -> Result<bool, EngineError> {
+        let id = run_of(self.shared.gate.id.as_str(), &heard.comment.to_string());
+        if self.shared.gate.store.asked_run(&id).await?.is_none() {
+            return Ok(false);
+        }
+        self.accepted(heard, &id).await?;
+        Ok(true)
+    }
+
+    async fn accepted(&self, heard: &Heard, run: &RunId) -> Result<(), EngineError> {
+        self.fold_older(heard, run).await?;
+        self.acknowledge(heard).await?;
+        Ok(self.shared.gate.store.settle(heard.comment, "accepted", Some(run)).await?)
     }
 
     /// The commit of the pull request's last run again, as it was asked for then.

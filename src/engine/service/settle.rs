@@ -2,7 +2,6 @@
 
 use super::Service;
 use super::rights::REFUSED_OUTSIDER;
-use crate::adapters::forge::ForgeError;
 use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted};
 use crate::domain::answer::{Answer, Marker, RunLine, RunLink, RunNow, Says, body};
 use crate::domain::cancellation::Cancellation;
@@ -18,7 +17,14 @@ impl Service {
         for heard in self.shared.gate.store.unsettled().await? {
             match self.settle_one(&heard).await {
                 Ok(()) => {}
-                Err(EngineError::Forge(error)) if is_gone(&error) => {
+                // It is decided on under its new name, in the next round.
+                Err(EngineError::Forge(error)) if error.renamed_to().is_some_and(|to| *to != heard.repository) => {
+                    if let Some(to) = error.renamed_to() {
+                        self.shared.gate.store.renamed(&heard.repository, to).await?;
+                        self.shared.wake.work.notify_one();
+                    }
+                }
+                Err(EngineError::Forge(error)) if error.is_not_found() => {
                     let outcome = format!("the pull request is gone or closed to us: {error}");
                     self.shared.gate.store.settle(heard.comment, &outcome, None).await?;
                 }
@@ -33,6 +39,9 @@ impl Service {
         let store = &self.shared.gate.store;
         if parse(&heard.body) == Parsed::NotForUs {
             return Ok(store.settle(heard.comment, "not for us", None).await?);
+        }
+        if self.goes_on(heard).await? {
+            return Ok(());
         }
         let (comment, context) = self.context(heard).await?;
         match decide(&comment, &context) {
@@ -136,12 +145,6 @@ impl Service {
         };
         Ok(self.runs_of(heard).await?.into_iter().filter_map(line).collect())
     }
-}
-
-/// Whether trying again is of no use: what it is about is gone or closed to us. A token that is not accepted, or lacks a
-/// scope, is none of that: an operator can put it right, and nothing should be lost until then.
-fn is_gone(error: &ForgeError) -> bool {
-    error.is_not_found() || error.renamed_to().is_some()
 }
 
 const fn ignored(why: Why) -> &'static str {

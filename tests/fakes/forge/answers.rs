@@ -131,6 +131,19 @@ fn read(world: &World, call: &Call<'_>, parts: &[&str]) -> Result<Answer, Refuse
         ["version"] => ok(&json!({ "version": "1.26.0" })),
         ["user"] => ok(&world.user_json(&need(token, "read:user")?)),
         ["repos", "issues", "search"] => search(world, call, &need(token, "read:issue")?),
+        ["repos", "search"] => {
+            let login = need(token, "read:repository")?;
+            let owner = call.query("q").unwrap_or_default();
+            let found = repos_json(world, &login, owner.trim_end_matches('/'));
+            let mut answer = page(call, found);
+            answer.body = format!(r#"{{"ok":true,"data":{}}}"#, answer.body);
+            Ok(answer)
+        }
+        ["repos", owner, name, "raw", file @ ..] => {
+            let (repo, _) = see(owner, name, "read:repository")?;
+            let text = repo.files.get(&file.join("/")).ok_or_else(|| Box::new(Answer::not_found()))?;
+            Ok(Answer::text(200, text))
+        }
         ["repos", owner, name] => {
             let (repo, right) = see(owner, name, "read:repository")?;
             ok(&world.repo_json(repo, Some(right)))
@@ -208,6 +221,11 @@ fn read(world: &World, call: &Call<'_>, parts: &[&str]) -> Result<Answer, Refuse
             writes::repo_admin(right)?;
             Ok(page(call, repo.hooks.iter().map(hook_json).collect()))
         }
+        ["orgs", organisation, "repos"] => {
+            let login = need(token, "read:organization")?;
+            world.organisations.get(*organisation).ok_or_else(|| Box::new(Answer::not_found()))?;
+            Ok(page(call, repos_json(world, &login, organisation)))
+        }
         ["orgs", organisation, "hooks"] => {
             let login = need(token, "read:organization")?;
             Ok(page(call, world.owned(organisation, &login)?.hooks.iter().map(hook_json).collect()))
@@ -224,6 +242,13 @@ fn read(world: &World, call: &Call<'_>, parts: &[&str]) -> Result<Answer, Refuse
         }
         _ => Ok(Answer::not_found()),
     }
+}
+
+/// The repositories of an owner, for whom they are not hidden.
+fn repos_json(world: &World, login: &str, owner: &str) -> Vec<Value> {
+    let seen = |repo: &&Repo| repo.owner == owner;
+    let repos = world.repos.values().filter(seen).filter_map(|repo| Some((repo, world.right(login, repo)?)));
+    repos.map(|(repo, right)| world.repo_json(repo, Some(right))).collect()
 }
 
 /// Newest pull request first.

@@ -1,6 +1,7 @@
 //! What the forge sends to hooks: signed, once, without waiting for a good answer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
@@ -66,20 +67,25 @@ pub(super) fn send(world: &mut World, shared: &Arc<Shared>) {
     }
 }
 
-/// Sends once; what comes back is of no interest.
+/// Sends once; what comes back is noted, and of no interest.
 pub(super) fn post(mut sent: Sent, shared: &Arc<Shared>) {
     {
         let mut all = lock(&shared.sent);
         sent.number = all.len() + 1;
         all.push(sent.clone());
     }
+    if shared.held.load(Ordering::Relaxed) {
+        return;
+    }
+    let shared = Arc::clone(shared);
     tokio::spawn(async move {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let mut request = client.post(&sent.url).header("x-gitea-delivery", sent.delivery());
         for (name, value) in sent.headers {
             request = request.header(name, value);
         }
-        let _nobody_cares = request.body(sent.body).send().await;
+        let answer = request.body(sent.body).send().await;
+        lock(&shared.taken).push(answer.ok().map(|answer| answer.status().as_u16()));
     });
 }
 

@@ -10,16 +10,18 @@ mod answers;
 mod deliveries;
 mod json;
 mod line;
-mod world;
+pub(crate) mod world;
 mod writes;
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::{Response, StatusCode, Uri};
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -53,14 +55,45 @@ pub(crate) enum Wrong {
     CutAfter,
     /// It is done, and answered after this time.
     Slow(Duration),
+    /// The connection breaks, and it is done when so much time has passed in the world.
+    Late(Duration),
 }
+
+/// Draws what goes wrong with a request: method and path.
+pub(crate) type Draw = Box<dyn FnMut(&str, &str) -> Option<Wrong> + Send>;
 
 #[derive(Default)]
 struct Shared {
     world: Mutex<World>,
     faults: Mutex<Vec<Fault>>,
+    draw: Mutex<Option<Draw>>,
+    late: Mutex<Vec<Late>>,
     requests: Mutex<Vec<String>>,
     sent: Mutex<Vec<Sent>>,
+    /// What came back for them; `None` where nothing did.
+    taken: Mutex<Vec<Option<u16>>>,
+    held: AtomicBool,
+}
+
+/// A request that is still under way.
+struct Late {
+    due: Timestamp,
+    method: String,
+    uri: Uri,
+    token: Option<String>,
+    body: Bytes,
+}
+
+impl Shared {
+    /// What was under way and has come by now is done.
+    fn catch_up(&self, world: &mut World) {
+        let mut late = lock(&self.late);
+        let (come, under_way) = late.drain(..).partition(|it| it.due <= world.now);
+        *late = under_way;
+        for it in Vec::from_iter::<Vec<Late>>(come) {
+            answers::answer(world, &Call::new(&it.method, &it.uri, it.token.as_deref(), &it.body));
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,6 +149,7 @@ impl FakeForge {
     pub(crate) fn act<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         let mut world = lock(&self.shared.world);
         let result = act(&mut world);
+        self.shared.catch_up(&mut world);
         deliveries::send(&mut world, &self.shared);
         result
     }
@@ -125,9 +159,15 @@ impl FakeForge {
         lock(&self.shared.faults).push(fault);
     }
 
+    /// From now on, this draws what goes wrong.
+    pub(crate) fn draw(&self, draw: Draw) {
+        *lock(&self.shared.draw) = Some(draw);
+    }
+
     /// All is well again.
     pub(crate) fn heal(&self) {
         lock(&self.shared.faults).clear();
+        *lock(&self.shared.draw) = None;
     }
 
     /// What was asked so far: `GET /api/v1/version`.
@@ -138,6 +178,16 @@ impl FakeForge {
     /// What was sent to hooks so far.
     pub(crate) fn sent(&self) -> Vec<Sent> {
         lock(&self.shared.sent).clone()
+    }
+
+    /// What came back for each of them that has ended; `None` where nothing did.
+    pub(crate) fn taken(&self) -> Vec<Option<u16>> {
+        lock(&self.shared.taken).clone()
+    }
+
+    /// Deliveries are only noted from now on: the test brings them itself.
+    pub(crate) fn hold_deliveries(&self) {
+        self.shared.held.store(true, Ordering::Relaxed);
     }
 
     /// Sends a delivery again, as the button in the web interface does: same body, new id.
@@ -163,6 +213,12 @@ async fn handle(
             fault.what.clone()
         })
     };
+    let wrong = wrong.or_else(|| lock(&shared.draw).as_mut()?(&method, uri.path()));
+    let date = lock(&shared.world).now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let respond = |mut answer: Answer| {
+        answer.headers.push(("date", date));
+        respond(answer)
+    };
     match &wrong {
         Some(Wrong::Say { status, headers, body }) => {
             let mut answer = Answer::text(*status, body);
@@ -173,12 +229,19 @@ async fn handle(
             cut.cut();
             return respond(Answer::text(500, "never read"));
         }
-        Some(Wrong::CutAfter | Wrong::Slow(_)) | None => {}
+        Some(Wrong::CutAfter | Wrong::Slow(_) | Wrong::Late(_)) | None => {}
     }
     let token = request.headers().get("authorization").and_then(|it| it.to_str().ok()).map(str::to_owned);
     let body: Bytes = axum::body::to_bytes(request.into_body(), 4 << 20).await.unwrap_or_default();
+    if let Some(Wrong::Late(time)) = wrong {
+        let due = lock(&shared.world).now + time;
+        lock(&shared.late).push(Late { due, method, uri, token, body });
+        cut.cut();
+        return respond(Answer::text(500, "never read"));
+    }
     let answer = {
         let mut world = lock(&shared.world);
+        shared.catch_up(&mut world);
         let answer = answers::answer(&mut world, &Call::new(&method, &uri, token.as_deref(), &body));
         deliveries::send(&mut world, &shared);
         answer
@@ -186,7 +249,7 @@ async fn handle(
     match wrong {
         Some(Wrong::Slow(time)) => tokio::time::sleep(time).await,
         Some(Wrong::CutAfter) => cut.cut(),
-        Some(Wrong::Say { .. } | Wrong::CutBefore) | None => {}
+        Some(Wrong::Say { .. } | Wrong::CutBefore | Wrong::Late(_)) | None => {}
     }
     respond(answer)
 }

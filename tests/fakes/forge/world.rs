@@ -43,6 +43,8 @@ pub(crate) struct Repo {
     pub(crate) archived: bool,
     pub(crate) private: bool,
     pub(crate) branches: BTreeMap<String, String>,
+    /// On the default branch.
+    pub(crate) files: BTreeMap<String, String>,
     /// Name, own id, commit.
     pub(crate) tags: Vec<(String, String, String)>,
     pub(crate) collaborators: BTreeMap<String, Right>,

@@ -1,0 +1,84 @@
+//! How runs end in these stories: what a real one would have left behind.
+
+use cc_ci::adapters::store::{Asked, End};
+use cc_ci::domain::finding::{Finding, FindingKind};
+use cc_ci::domain::ids::{DomainName, TargetName};
+use cc_ci::domain::results::{
+    Converged, Deploys, Driver, FloorFacts, HttpFact, Revision, RunFacts, StageOutcome, Target, conclude,
+};
+use cc_ci::domain::stage::Stage;
+
+use crate::scene::Scene;
+
+/// How a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    Green,
+    Red,
+    /// The target was lost.
+    Infra,
+}
+
+impl Scene {
+    /// A run ends now, wherever it was.
+    pub(crate) async fn end(&self, run: &Asked, ends: Ends) {
+        let results = conclude(self.facts(run, ends));
+        let json = serde_json::to_string(&results).unwrap();
+        let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
+        self.store().finish(&run.id, &end, self.clock.now()).await.unwrap();
+    }
+
+    fn facts(&self, run: &Asked, ends: Ends) -> RunFacts {
+        let now = self.clock.now();
+        let finding = match ends {
+            Ends::Green => None,
+            Ends::Red => Some((FindingKind::CrashLoop, "app exits with 1, again and again")),
+            Ends::Infra => Some((FindingKind::TargetUnreachable, "the target was silent for 5 min")),
+        };
+        let http = HttpFact {
+            host: "notes.ci.example.org".to_owned(),
+            status: 200,
+            differs_from_random: true,
+            title: None,
+            assets: Vec::new(),
+        };
+        RunFacts {
+            run: run.id.clone(),
+            recipe: run.recipe.clone(),
+            head: Revision {
+                commit: run.head.clone(),
+                version: None,
+                dirty: false,
+                source: "https://forge.example.org/recipes/notes.git".to_owned(),
+            },
+            stages: [Stage::Prepare, Stage::Lint, Stage::Install, Stage::Teardown]
+                .map(|stage| (stage, StageOutcome::Done))
+                .into(),
+            findings: finding.map(|(kind, said)| Finding::new(kind, Stage::Install, now, said)).into_iter().collect(),
+            floor: FloorFacts {
+                converged: Some(Converged { services: 1, ms: 9_000 }),
+                http: vec![http],
+                nothing_left: Some(true),
+                neighbour_untouched: Some(true),
+                ..FloorFacts::default()
+            },
+            lint_rules: 12,
+            lint: Vec::new(),
+            cancelled: false,
+            kept: false,
+            timings: Vec::new(),
+            marks: Vec::new(),
+            deploys: Deploys { fresh: 1, upgrade: 0 },
+            images: Vec::new(),
+            driver: Driver { name: "stack".to_owned(), version: "0.1.0".to_owned() },
+            target: Target {
+                name: TargetName::parse("swarm-a").unwrap(),
+                engine: Some("29.1.3".to_owned()),
+                domain: Some(DomainName::parse("notes.ci.example.org").unwrap()),
+            },
+            started: now,
+            finished: now,
+            warnings: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Stories of the service: the real client, the real database and the real rounds, against a forge on the wire and by a clock
+//! that the story moves. Named after the scenarios they show.
+
+#![expect(clippy::unwrap_used, reason = "a story that cannot be told fails")]
+
+#[path = "../fakes/forge/mod.rs"]
+#[expect(dead_code, reason = "what only the tests of the client need")]
+mod fake;
+
+mod ends;
+mod heard;
+mod outages;
+mod scene;
+mod verdicts;
