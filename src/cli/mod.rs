@@ -2,6 +2,7 @@
 
 mod check_config;
 mod db;
+mod deploy;
 mod healthcheck;
 mod inspect;
 mod progress;
@@ -79,6 +80,12 @@ enum Command {
     /// Look at targets
     #[command(subcommand)]
     Target(target::Command),
+    /// Deploy a recipe that stays; not on a test target
+    #[command(hide = true)]
+    Deploy(deploy::DeployArguments),
+    /// Remove an app with everything that is its own
+    #[command(hide = true)]
+    Undeploy(deploy::App),
     /// What runs inside the runner container
     #[command(subcommand, hide = true)]
     Runner(runner::Command),
@@ -132,6 +139,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::CheckConfig(arguments) => check_config::check_config(&arguments),
         Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments).await,
         Command::Db(command) => db::db(command).await,
+        Command::Deploy(arguments) => deploy::deploy(arguments).await,
+        Command::Undeploy(app) => deploy::undeploy(app).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => inspect::plan(arguments).await,
         Command::Lint(arguments) => inspect::lint(arguments).await,

@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: the product at work on the lab. A good recipe is green, a crash-looping one is red with its cause, and
-//! Ctrl-C in the middle of a run leaves nothing behind.
+//! `cargo xtask demo`: the product at work on the lab. A good recipe is green, a crash-looping one is red with its cause, Ctrl-C in
+//! the middle of a run leaves nothing behind, and a gate deployed from cc-ci's own recipe answers on a pull request.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,8 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::children::{end_on_signals, start};
-use crate::lab::{self, Options, Target};
+use crate::gate;
+use crate::lab::{self, Target};
 use crate::process::output;
 use crate::steps::say;
 
@@ -21,20 +22,23 @@ const DEPLOYED: &str = "  waiting: ";
 /// The exit code of a run without a verdict.
 const NOT_JUDGED: i32 = 3;
 
-/// Shows all three; an error when one of them does not behave.
+/// Shows all four; an error when one of them does not behave.
 pub(crate) fn demo(yes: bool) -> Result<()> {
     end_on_signals()?;
     let begun = Instant::now();
     heading("The lab: a real Docker Swarm on this machine, reached over SSH like any other test Swarm.");
-    lab::up(&Options { yes, targets: Vec::new() })?;
+    gate::lab_up(yes)?;
     let stage = Stage { checkout: lab::Places::find()?.checkout, binary: lab::build_binary()? };
     let good = stage.good()?;
     let crash_loop = stage.crash_loop()?;
     stage.interrupted()?;
-    heading(format!(
-        "All three behaved, {:.1} s with the lab. The reports, to be opened in a browser:",
-        seconds(begun)
-    ));
+    heading(
+        "4. cc-ci deployed from its own recipe, as an operator would: a member writes !testme, and the verdict comes.",
+    );
+    let judged = gate::judge()?;
+    heading(format!("The gate stays up until the next demo. What it said: {}", judged.comment));
+    eprintln!("Its dashboard: {}", judged.dashboard);
+    heading(format!("All four behaved, {:.1} s with the lab. The reports, to be opened in a browser:", seconds(begun)));
     for report in [good, crash_loop] {
         println!("{}", report.display());
     }

@@ -2,6 +2,7 @@
 
 mod children;
 mod demo;
+mod gate;
 mod lab;
 mod process;
 mod steps;
@@ -22,7 +23,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show the product at work in the lab: a good recipe, a crash-looping one, and Ctrl-C
+    /// Show the product at work in the lab: a good recipe, a crash-looping one, Ctrl-C, and a deployed gate
     Demo(Consent),
     /// Run all checks and tests, lab included; the last line is the sum
     Test {

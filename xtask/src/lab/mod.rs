@@ -7,7 +7,8 @@
 //! ├── cc-ci-lab-registry       registry.lab:5000 for targets, 127.0.0.1:5000 for pushes
 //! ├── cc-ci-lab-target-gate    sshd, inner engine, one-node swarm: target `lab`
 //! │   └── traefik_ci_lab_test  host ports 80 and 443
-//! └── cc-ci-lab-target-second  the same again: target `second`
+//! ├── cc-ci-lab-target-second  the same again: target `second`
+//! └── cc-ci-lab-target-ops     the same, where asked for: it carries a deployed gate
 //! ```
 //!
 //! A target belongs to one run at a time, so that the second host lets two tests run at once.
@@ -18,6 +19,7 @@ mod compile;
 mod content;
 mod engine;
 mod forge;
+mod gate_image;
 mod images;
 mod places;
 mod proxy;
@@ -36,6 +38,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 
+pub(crate) use forge::CONTAINER as FORGE;
 pub(crate) use places::Places;
 pub(crate) use status::Status;
 pub(crate) use target::{Access, Target};
@@ -76,6 +79,14 @@ impl fmt::Display for Lab {
         writeln!(f, "listed    in {}", self.targets_file.display())?;
         write!(f, "state     {}", self.places.lab.display())
     }
+}
+
+/// Builds the image of this checkout's gate, and has the lab's registry serve it.
+pub(crate) fn push_gate_image() -> Result<()> {
+    let places = Places::find()?;
+    let binary = timed("cargo build cc-ci", || runner::build_binary(&places))?;
+    let _lock = lock(&places)?;
+    gate_image::push(&places, &binary)
 }
 
 /// The program of this checkout, built when it is not.

@@ -85,7 +85,7 @@ fn build_image(places: &Places, tag: &str, content: &str, binary: &Path, binary_
 }
 
 /// Debug information is of no use in the image and several times the size of the program.
-fn copy_stripped(from: &Path, to: &Path) -> Result<()> {
+pub(super) fn copy_stripped(from: &Path, to: &Path) -> Result<()> {
     let stripped = exists("objcopy") && succeeds(program("objcopy").arg("--strip-debug").arg(from).arg(to));
     if !stripped {
         fs::copy(from, to)?;

@@ -85,6 +85,9 @@ impl Target {
     /// The test hosts that every lab has: two, so that two tests can run at once.
     pub(crate) const STANDARD: [&str; 2] = [Self::GATE, "second"];
 
+    /// The host that carries a deployed gate: a Swarm like the others, but no run is judged there. Only where it is asked for.
+    pub(crate) const OPS: &str = "ops";
+
     /// The target with this name; it need not be up.
     pub(crate) fn named(name: &str) -> Self {
         Self { name: name.to_owned() }
@@ -111,6 +114,16 @@ impl Target {
     /// The target's section in `targets.toml`, which is what `--target` takes.
     pub(crate) fn section(&self) -> &str {
         if self.name == Self::GATE { GATE_SECTION } else { &self.name }
+    }
+
+    /// Its name for other containers of the lab.
+    pub(crate) fn host(&self) -> String {
+        format!("{}.lab", self.name)
+    }
+
+    /// What it is for, as `targets.toml` has it.
+    pub(crate) fn role(&self) -> &'static str {
+        if self.name == Self::OPS { "dev" } else { "gate" }
     }
 
     /// The container's name on this machine's engine.
@@ -164,7 +177,11 @@ impl Target {
         let container = self.container();
         let mut command = docker(["run", "--detach", "--name", &container, "--hostname", &container]);
         // Names resolve inside the inner engine's containers only with a dot.
-        command.args(["--network", NETWORK, "--network-alias", &format!("{}.lab", self.name)]);
+        command.args(["--network", NETWORK, "--network-alias", &self.host()]);
+        if self.name == Self::OPS {
+            // For a look with a browser.
+            command.args(["--publish", "127.0.0.1::443"]);
+        }
         for capability in CAPABILITIES {
             command.args(["--cap-add", capability]);
         }

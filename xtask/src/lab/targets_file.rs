@@ -35,7 +35,7 @@ fn section(places: &Places, target: &Target, access: &Access) -> String {
         ("host_key", access.host_key.clone()),
         ("domain", DOMAIN.to_owned()),
         ("ca_path", places.ca().display().to_string()),
-        ("role", "gate".to_owned()),
+        ("role", target.role().to_owned()),
     ];
     let keys: String =
         lines.into_iter().map(|(key, value)| format!("{key} = {}\n", toml::Value::String(value))).collect();

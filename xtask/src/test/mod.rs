@@ -15,6 +15,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::children::end_on_signals;
+use crate::gate;
 use crate::lab::{self, Options};
 use crate::process::cargo;
 use crate::steps::say;
@@ -30,6 +31,8 @@ pub(crate) enum Group {
     Quick,
     /// The lab, and the tests on it
     Lab,
+    /// A gate that is deployed on the lab from cc-ci's own recipe
+    Gate,
     /// Committed files, and `.sqlx` against the migrations
     Files,
     /// Licences, sources, banned crates, known vulnerabilities
@@ -65,6 +68,10 @@ pub(crate) fn test(yes: bool, only: &[Group]) -> Result<Tally> {
         if chosen(Group::Lab) {
             lab_tests(&mut parts, &checkout, lab_is_up);
         }
+        if chosen(Group::Gate) {
+            // After the tests on the lab: it needs one of their targets.
+            parts.check("deployed gate", |_| deployed_gate(yes));
+        }
         if let Some(deny) = deny {
             deny::check(&mut parts, &checkout, deny);
         }
@@ -96,6 +103,14 @@ fn lint(parts: &mut Parts, checkout: &Path) {
     parts.command("clippy", &mut in_checkout(checkout, &arguments));
     let mut doc = in_checkout(checkout, &["doc", "--workspace", "--no-deps"]);
     parts.command("docs", doc.env("RUSTDOCFLAGS", "-D warnings"));
+}
+
+/// s40 once more, by a gate that is deployed from cc-ci's own recipe.
+fn deployed_gate(yes: bool) -> Result<()> {
+    gate::lab_up(yes)?;
+    let judged = gate::judge();
+    gate::remove()?;
+    judged.map(drop)
 }
 
 /// Two at a time: the lab has two targets.
