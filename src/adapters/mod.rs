@@ -6,6 +6,8 @@ pub mod docker;
 pub mod forge;
 pub mod git;
 pub mod logfile;
+pub mod logread;
+pub mod oauth;
 pub mod probe;
 pub mod session;
 pub mod store;

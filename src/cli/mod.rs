@@ -1,5 +1,6 @@
 //! The command line: arguments to wiring, errors to exit codes. Standard output is data, everything else is standard error.
 
+mod control;
 mod inspect;
 mod progress;
 mod run;
@@ -16,6 +17,7 @@ use crate::adapters::git::SourceError;
 use crate::config::{ConfigError, state_folder};
 use crate::domain::deployment::PlanError;
 use crate::engine::EngineError;
+use crate::engine::service::control::ControlError;
 
 /// Exit codes: 0 green, 1 red, 2 usage, 3 not judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,16 @@ enum Command {
     Run(run::Arguments),
     /// Watch a forge: answer `!testme` on pull requests with a verdict
     Serve(serve::Arguments),
+    /// Start nothing until `resume`; what runs goes on
+    Pause(control::PauseArguments),
+    /// Start nothing, and say when nothing runs any more
+    Drain(control::DrainArguments),
+    /// Start runs again
+    Resume(control::ResumeArguments),
+    /// End a run; what it deployed is removed
+    Cancel(control::RunArguments),
+    /// Test the commit of a run again
+    Retry(control::RunArguments),
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
@@ -115,6 +127,11 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Serve(arguments) => serve::serve(arguments).await,
+        Command::Pause(arguments) => control::pause(arguments).await,
+        Command::Drain(arguments) => control::drain(arguments).await,
+        Command::Resume(arguments) => control::resume(arguments).await,
+        Command::Cancel(arguments) => control::cancel(arguments).await,
+        Command::Retry(arguments) => control::retry(arguments).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => inspect::plan(arguments).await,
         Command::Lint(arguments) => inspect::lint(arguments).await,
@@ -136,6 +153,7 @@ fn complain(error: &anyhow::Error) -> Exit {
     let own = error.downcast_ref::<ConfigError>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
+        || error.downcast_ref::<ControlError>().is_some_and(ControlError::is_usage)
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
     if own { Exit::Usage } else { Exit::NotJudged }
 }

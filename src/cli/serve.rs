@@ -76,10 +76,17 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
         "gate {} watches {} on {}; pages on http://{address}",
         gate.id, watched.organisation, arguments.forge_url
     ));
+    let options = web::Options {
+        public_url: watched.public_url.clone(),
+        oauth: None,
+        organisation: watched.organisation.clone(),
+        operators: vec!["Owners".to_owned()],
+        closed: false,
+    };
     let service = Service::new(gate, forge, watched, targets);
     let stop = service.stop();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let pages = tokio::spawn(web::serve(listener, service.clone()));
+    let pages = tokio::spawn(web::serve(listener, service.clone(), options));
     tokio::select! {
         served = service.serve() => served?,
         _ = interrupt.recv() => {}

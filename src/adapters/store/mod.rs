@@ -1,16 +1,22 @@
 //! Runs, stages, phases, findings and facts in SQLite: every transition is a row before it counts.
 
 mod inbox;
+mod numbers;
 mod outbox;
 mod queue;
 mod read;
 mod run;
+mod session;
+mod switch;
 
 pub use inbox::{BroughtBy, Heard};
+pub use numbers::{Ended, Numbers, TargetRow};
 pub use outbox::{Due, Kind};
-pub use queue::{Cause, Needs, NewRequest, Open};
+pub use queue::{Cause, Needs, NewRequest, Open, Request};
 pub use read::Shown;
 pub use run::{End, NewRun, Phase, Run, StageRow, StageState};
+pub use session::{May, Person};
+pub use switch::{Action, Switch, SwitchedOn, Switches};
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -34,7 +34,9 @@ impl Cause {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The cause of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.name() == name)
     }
 }
@@ -62,6 +64,25 @@ pub struct NewRequest<'a> {
     pub attempt: u8,
     /// Now.
     pub at: Timestamp,
+}
+
+/// What was asked for once, to be asked for again.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// See [`Cause::name`].
+    pub cause: String,
+    /// The recipe.
+    pub recipe: String,
+    /// `owner/name` on the forge; empty for the command line.
+    pub repository: String,
+    /// The pull request.
+    pub pull: Option<u64>,
+    /// The commit under test; `None` for the command line.
+    pub head: Option<CommitSha>,
+    /// The options, JSON.
+    pub options: String,
+    /// Where it ran; empty when it did not.
+    pub target: String,
 }
 
 /// What the recipe's files say about where a run may start.
@@ -190,6 +211,30 @@ impl Store {
         .await
         .tried("start a run")?;
         Ok(started.rows_affected() == 1)
+    }
+
+    /// What a run was asked for with.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn request_of(&self, number: i64) -> Result<Option<Request>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT cause, recipe, coalesce(repository, '') AS "repository!: String", pull, head, options,
+                      coalesce(target, '') AS "target!: String" FROM run WHERE number = ?"#,
+            number
+        )
+        .fetch_optional(&self.read)
+        .await
+        .tried("read what a run was asked for with")?;
+        Ok(row.map(|row| Request {
+            cause: row.cause,
+            recipe: row.recipe,
+            repository: row.repository,
+            pull: row.pull.and_then(|pull| u64::try_from(pull).ok()),
+            head: row.head.and_then(|head| head.parse().ok()),
+            options: row.options,
+            target: row.target,
+        }))
     }
 
     /// All runs without a verdict, in the order in which they were asked for.

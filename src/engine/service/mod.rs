@@ -3,16 +3,19 @@
 //! Each loop is level-triggered: it rereads the database (and the forge, or the target) and drives what it finds forward. A
 //! wake-up only makes it look sooner; after a restart every loop finds its work where it was.
 
+mod board;
+pub mod control;
 mod fetch;
 mod intake;
 mod outbox;
 mod schedule;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use board::{Waits, held};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -55,6 +58,10 @@ struct Shared {
     stop: CancellationToken,
     tasks: TaskTracker,
     heard: Mutex<Heard>,
+    /// When each loop began its last round.
+    beats: Mutex<BTreeMap<&'static str, Timestamp>>,
+    /// The runs of an earlier process were taken up.
+    took_up: AtomicBool,
     /// The token may not set commit statuses; said once.
     statuses_refused: AtomicBool,
 }
@@ -82,6 +89,8 @@ impl Service {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             heard: Mutex::default(),
+            beats: Mutex::default(),
+            took_up: AtomicBool::new(false),
             statuses_refused: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
@@ -123,6 +132,7 @@ impl Service {
     /// When the database cannot be used; everything else is tried again.
     pub async fn serve(&self) -> Result<(), EngineError> {
         self.take_up().await?;
+        self.shared.took_up.store(true, Ordering::Relaxed);
         let polling = self.clone().every(self.shared.watched.poll, "poll", Self::poll);
         let working = self.clone().every(Duration::from_secs(1), "work", Self::work);
         let answering = self.clone().every(Duration::from_secs(1), "answer", Self::flush);
@@ -132,6 +142,7 @@ impl Service {
 
     /// One round over everything that this gate decides itself.
     async fn work(&self) -> Result<(), EngineError> {
+        self.obey().await?;
         self.settle().await?;
         self.fetch().await?;
         self.schedule().await
@@ -140,6 +151,7 @@ impl Service {
     /// Repeats a round. One that fails is told, and done again at the next turn.
     async fn every(self, pause: Duration, name: &'static str, round: impl AsyncFn(&Self) -> Result<(), EngineError>) {
         while !self.shared.stop.is_cancelled() {
+            self.beat(name);
             if let Err(error) = round(&self).await {
                 tracing::warn!(%error, name, "a round failed; it is done again");
             }

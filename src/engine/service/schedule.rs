@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use jiff::Timestamp;
 
 use super::Service;
-use crate::adapters::store::{End, Kind, Open};
+use crate::adapters::store::{End, Kind, Open, Switches};
 use crate::domain::answer;
 use crate::domain::command::Options;
 use crate::domain::ids::RecipeName;
@@ -43,17 +43,21 @@ impl Service {
         let mut free: Vec<&Target> = self.shared.targets.iter().filter(|target| !busy(target)).collect();
         let mut recipes: Vec<&str> =
             open.iter().filter(|run| run.state == "running").map(|run| run.recipe.as_str()).collect();
+        let switches = self.shared.gate.store.switches().await?;
         let mut place = 0;
         for run in open.iter().filter(|run| run.state != "running") {
             // Two runs of one recipe may hold the same host ports and the same names; one after the other.
-            let may_start = run.state == "queued" && !free.is_empty() && !recipes.contains(&run.recipe.as_str());
+            let may_start = switches.held().is_none()
+                && run.state == "queued"
+                && !free.is_empty()
+                && !recipes.contains(&run.recipe.as_str());
             if may_start {
                 let target = free.remove(0);
                 recipes.push(&run.recipe);
                 self.start(run, target).await?;
             } else {
                 place += 1;
-                self.tell_waiting(run, place, &open).await?;
+                self.tell_waiting(run, place, &open, &switches).await?;
             }
         }
         Ok(())
@@ -130,6 +134,13 @@ impl Service {
         }
     }
 
+    /// Tells a run that this process drives to end.
+    pub(super) fn end_driven(&self, id: &crate::domain::ids::RunId) {
+        if let Some(cancel) = self.shared.driven.lock().unwrap_or_else(PoisonError::into_inner).get(id) {
+            cancel.cancel();
+        }
+    }
+
     /// A run that never began gets its verdict: not judged.
     pub(super) async fn end_early(&self, run: &Open, why: &str) -> Result<(), EngineError> {
         let store = &self.shared.gate.store;
@@ -145,8 +156,18 @@ impl Service {
         Ok(())
     }
 
-    async fn tell_waiting(&self, run: &Open, place: usize, open: &[Open]) -> Result<(), EngineError> {
+    async fn tell_waiting(
+        &self,
+        run: &Open,
+        place: usize,
+        open: &[Open],
+        switches: &Switches,
+    ) -> Result<(), EngineError> {
         let Some(head) = &run.head else { return Ok(()) };
+        if let Some(on) = switches.held() {
+            let pause = format!("a pause: {}", super::held(on, switches.drain.is_some()));
+            return self.tell(run, &answer::waiting(&run.recipe, head, place, Some(&pause))).await;
+        }
         let ahead = open.iter().find(|other| other.state == "running");
         let behind = ahead.map(|ahead| format!("run {} ({})", ahead.number, ahead.recipe));
         self.tell(run, &answer::waiting(&run.recipe, head, place, behind.as_deref())).await
