@@ -13,7 +13,7 @@ use crate::adapters::clock::Clock;
 use crate::adapters::forge::{Forge, ForgeConfig, Pace, WantedHook};
 use crate::adapters::own_key;
 use crate::adapters::store::copy;
-use crate::config::{RecyclePolicy, RecycleSettings, Settings};
+use crate::config::{Access, RecyclePolicy, RecycleSettings, Settings};
 use crate::engine::plan::Limits;
 use crate::engine::service::{Recycle, Service, Watched};
 use crate::web;
@@ -62,10 +62,11 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
         "gate {} watches {} on {}; pages on http://{address}",
         gate.id, watched.organisation, settings.forge.url
     ));
+    let options = pages(&settings, &watched);
     let service = Service::new(gate, forge, watched, settings.targets, clock);
     let stop = service.stop();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let pages = tokio::spawn(web::serve(listener, service.clone()));
+    let pages = tokio::spawn(web::serve(listener, service.clone(), options));
     tokio::select! {
         served = service.serve() => served?,
         _ = interrupt.recv() => {}
@@ -93,6 +94,21 @@ fn watched(settings: &Settings, bound: SocketAddr) -> Watched {
         webhook_secrets: hooks.secrets.clone(),
         settles_after: SETTLES_AFTER,
         recycle: recycle(&settings.recycle),
+    }
+}
+
+fn pages(settings: &Settings, watched: &Watched) -> web::Options {
+    let oauth = settings.pages.login.clone().map(|login| web::OAuth {
+        client_id: login.client_id,
+        client_secret: login.client_secret,
+        forge_url: settings.forge.url.clone(),
+    });
+    web::Options {
+        public_url: watched.public_url.clone(),
+        oauth,
+        organisation: watched.organisation.to_string(),
+        operators: vec![settings.pages.operators.clone()],
+        closed: settings.pages.access == Access::Login,
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use cc_ci::adapters::clock::Clock;
 use cc_ci::adapters::docker::runner::ImageSource;
 use cc_ci::adapters::forge::{Forge, ForgeConfig, HOOK_EVENTS, Pace, PullNumber, RepoName};
-use cc_ci::adapters::store::{Asked, Needs, Store};
+use cc_ci::adapters::store::{Asked, Store};
 use cc_ci::domain::answer::{Marker, marker};
 use cc_ci::domain::enrolment::Enrolment;
 use cc_ci::domain::forge::Login;
@@ -69,7 +69,7 @@ impl Scene {
             tests_repository: None,
             poll: Duration::from_secs(15),
             public_url: "https://ci.example.org".to_owned(),
-            limit_seconds: 3600,
+            limits: cc_ci::engine::plan::Limits::default(),
             sweep_period: None,
             webhook_secrets: vec![SecretString::from(SECRET)],
             hook: None,
@@ -240,11 +240,6 @@ impl Scene {
         let mut runs = self.store().runs_of(&repo, pull).await.unwrap();
         runs.reverse();
         runs
-    }
-
-    /// The recipe's files are there, as after a round that fetches: git is not part of these stories.
-    pub(crate) async fn fetched(&self, run: &Asked) {
-        self.store().fetched(&run.id, &Needs { weight: 1, ..Needs::default() }).await.unwrap();
     }
 
     /// A statement on the database itself, where a story needs what only a kill at the right instant would make.

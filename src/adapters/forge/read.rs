@@ -244,10 +244,12 @@ impl Forge {
         let path = ["repos", "{}", "{}", "branches"].into_iter().chain(branch.split('/').map(|_| "{}"));
         let path = path.collect::<Vec<_>>().join("/");
         let (owner, name) = (repo.owner(), repo.name());
-        let branch: Vec<&str> = branch.split('/').collect();
-        let mut parts: Vec<&dyn std::fmt::Display> = vec![owner, &name];
-        parts.extend(branch.iter().map(|part| part as &dyn std::fmt::Display));
-        let request = Request::new(Method::GET, what, &path, &parts);
+        let request = {
+            let branch: Vec<&str> = branch.split('/').collect();
+            let mut parts: Vec<&dyn std::fmt::Display> = vec![owner, &name];
+            parts.extend(branch.iter().map(|part| part as &dyn std::fmt::Display));
+            Request::new(Method::GET, what, &path, &parts)
+        };
         Ok(self.wire.object::<WireBranch>(&request).await?.commit.id)
     }
 

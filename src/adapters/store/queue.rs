@@ -42,7 +42,9 @@ impl Cause {
         }
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The cause of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.name() == name)
     }
 }
@@ -291,6 +293,30 @@ impl Store {
         }
         transaction.commit().await.tried("queue a run again")?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// One run by its number.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn asked_number(&self, number: i64) -> Result<Option<Asked>, StoreError> {
+        Ok(self.asked("WHERE number = ?", |query| query.bind(number)).await?.pop())
+    }
+
+    /// The number of the last posting of a comment's answer; a verdict that was posted anew has its own.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn last_post(&self, comment: Option<CommentId>) -> Result<u32, StoreError> {
+        let comment = comment.map(CommentId::get);
+        let last = sqlx::query_scalar!(
+            r#"SELECT coalesce(max(post), 0) + 1 AS "last!: i64" FROM run WHERE comment = ?"#,
+            comment
+        )
+        .fetch_one(&self.write)
+        .await
+        .tried("look for the last answer of a comment")?;
+        Ok(u32::try_from(last).unwrap_or(1))
     }
 
     /// All runs without a verdict, in the order in which they were asked for.
