@@ -12,6 +12,7 @@ use cc_ci::domain::answer::{Marker, marker};
 use cc_ci::domain::enrolment::Enrolment;
 use cc_ci::domain::forge::Login;
 use cc_ci::domain::target::Target;
+use cc_ci::engine::plan::Limits;
 use cc_ci::engine::run::Gate;
 use cc_ci::engine::service::{Delivered, Round, Service, Watched};
 use cc_ci::engine::state::StateFolder;
@@ -70,7 +71,7 @@ impl Scene {
             tests_repository: None,
             poll: Duration::from_secs(15),
             public_url: "https://ci.example.org".to_owned(),
-            limit_seconds: 3600,
+            limits: Limits::default(),
             sweep_period: None,
             webhook_secrets: vec![SecretString::from(SECRET)],
             hook: None,
