@@ -7,8 +7,14 @@
 #[expect(dead_code, reason = "what only the tests of the client need")]
 mod fake;
 
+mod endings;
 mod ends;
 mod heard;
+mod hooks;
 mod outages;
+mod people;
+mod requests;
 mod scene;
+mod schedules;
+mod tokens;
 mod verdicts;

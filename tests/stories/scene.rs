@@ -12,11 +12,13 @@ use cc_ci::domain::answer::{Marker, marker};
 use cc_ci::domain::enrolment::Enrolment;
 use cc_ci::domain::forge::Login;
 use cc_ci::domain::target::Target;
+use cc_ci::engine::plan::Limits;
 use cc_ci::engine::run::Gate;
 use cc_ci::engine::service::{Delivered, Round, Service, Watched};
 use cc_ci::engine::state::StateFolder;
 use jiff::SignedDuration;
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 
 use crate::fake::world::FakeHook;
 use crate::fake::{FakeForge, Member, Right, Sent};
@@ -69,7 +71,7 @@ impl Scene {
             tests_repository: None,
             poll: Duration::from_secs(15),
             public_url: "https://ci.example.org".to_owned(),
-            limits: cc_ci::engine::plan::Limits::default(),
+            limits: Limits::default(),
             sweep_period: None,
             webhook_secrets: vec![SecretString::from(SECRET)],
             hook: None,
@@ -100,6 +102,10 @@ impl Scene {
     /// Starts the gate, on the database that is there.
     pub(crate) async fn start(&mut self) {
         let state = StateFolder::at(self.folder.path()).unwrap();
+        let database = self.folder.path().join("cc-ci.db");
+        if !database.exists() {
+            std::fs::write(database, EMPTY.get_or_init(empty).await).unwrap();
+        }
         let store = Store::open(state.root()).await.unwrap();
         let gate = Gate {
             id: state.gate_id([7; 16]).unwrap(),
@@ -112,7 +118,8 @@ impl Scene {
             url: self.forge.url(),
             token: SecretString::from(self.token.clone()),
             bot_login: Some(Login::parse("bot").unwrap()),
-            ca_path: None,
+            // One authority that signs nothing: reading all of this machine's takes longer than the rest of a story.
+            ca_path: Some(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/stories/authority.pem")),
             // Tried once, so that every wait is one of the clock that stories move.
             pace: Pace { attempts: 1, timeout: self.timeout, ..Pace::default() },
         };
@@ -167,14 +174,16 @@ impl Scene {
 
     /// Time passes in rounds of all that needs no git and no target, until there is nothing left to decide, to tell or to show.
     pub(crate) async fn quiet(&self) {
-        for _ in 0..2_000 {
-            let polled = self.round(Round::Poll).await;
+        let mut polled = false;
+        for time in 0..500 {
+            // Once all is heard, nobody says anything new.
+            polled = polled || self.round(Round::Poll).await;
             let worked = self.round(Round::Work).await;
             self.round(Round::Answer).await;
             if polled && worked && self.is_quiet().await {
                 return;
             }
-            self.pass(1);
+            self.pass(1 << (time / 3).min(5));
         }
         panic!("it is never quiet: {:?}, {}", self.gate().heard(), self.unfinished().await);
     }
@@ -242,12 +251,29 @@ impl Scene {
         runs
     }
 
+    /// The recipe's files are there, as after a round that fetches: git is not part of these stories.
+    pub(crate) async fn fetched(&self, run: &Asked) {
+        self.store().fetched(&run.id, &Needs { weight: 1, ..Needs::default() }).await.unwrap();
+    }
+
     /// A statement on the database itself, where a story needs what only a kill at the right instant would make.
     pub(crate) async fn sql(&self, statement: &'static str) {
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("cc-ci.db"));
-        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let pool = self.database().await;
         sqlx::query(statement).execute(&pool).await.unwrap();
         pool.close().await;
+    }
+
+    /// What a statement on the database itself finds, a text per row.
+    pub(crate) async fn list(&self, question: &'static str) -> Vec<String> {
+        let pool = self.database().await;
+        let rows = sqlx::query_scalar(question).fetch_all(&pool).await.unwrap();
+        pool.close().await;
+        rows
+    }
+
+    async fn database(&self) -> sqlx::SqlitePool {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.folder.path().join("cc-ci.db"));
+        sqlx::SqlitePool::connect_with(options).await.unwrap()
     }
 
     /// The organisation has a hook that somebody made by hand, on everything.
@@ -267,6 +293,15 @@ impl Scene {
     pub(crate) fn requests_since(&self, before: usize) -> Vec<String> {
         self.forge.requests().split_off(before)
     }
+}
+
+/// A new database: making its tables takes longer than most stories.
+static EMPTY: OnceCell<Vec<u8>> = OnceCell::const_new();
+
+async fn empty() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    Store::open(folder.path()).await.unwrap().close().await;
+    std::fs::read(folder.path().join("cc-ci.db")).unwrap()
 }
 
 /// What an answer of the gate answers.

@@ -248,6 +248,24 @@ impl Store {
         })
     }
 
+    /// Where a comment that should take another one's place was given up, the old one says what it would have said. Returns
+    /// whether that is so.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn stand_in(&self, old: &str, new: &str) -> Result<bool, StoreError> {
+        let done = sqlx::query!(
+            "UPDATE outbox SET content = given_up.content, wanted = outbox.wanted + 1
+             FROM outbox AS given_up WHERE outbox.key = ? AND given_up.key = ? AND given_up.state = 'given_up'",
+            old,
+            new
+        )
+        .execute(&self.write)
+        .await
+        .tried("let a comment stand in for another one")?;
+        Ok(done.rows_affected() > 0)
+    }
+
     /// The forge shows this change of it.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::situation::Situated;
 use super::{Service, held};
 use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted, Withdrawn};
@@ -56,14 +58,14 @@ impl Service {
                 if !self.is_news(&run.id, &what) {
                     continue;
                 }
-                (what, self.running(run, stage, situated))
+                (what, self.running(run, stage, situated).await?)
             } else {
                 let why = whys.get_or_insert_with(|| situated.explained()).get(&run.id).cloned();
                 let what = format!("waiting {:?}", why.as_ref().map(|why| (why.place, &why.reason)));
                 if !self.is_news(&run.id, &what) {
                     continue;
                 }
-                (what, self.waiting(run, why.as_ref(), open, situated))
+                (what, self.waiting(run, why.as_ref(), open, situated).await?)
             };
             if let Some(says) = says {
                 self.tell(run, says, true).await?;
@@ -79,37 +81,49 @@ impl Service {
             .is_none_or(|told| told.what != what || self.shared.clock.steady().duration_since(told.at) > REFRESH)
     }
 
-    fn subject(&self, run: &Asked) -> Option<Subject> {
-        Some(Subject {
+    async fn subject(&self, run: &Asked) -> Result<Option<Subject>, EngineError> {
+        let Some(head) = run.head.clone() else { return Ok(None) };
+        let newest = match run.place() {
+            Some(place) => self.shared.gate.store.head_before(place.repository, place.pull, Timestamp::MAX).await?,
+            None => None,
+        };
+        Ok(Some(Subject {
             run: self.link(run),
             recipe: run.recipe.clone(),
-            head: run.head.clone()?,
+            moved_to: newest.filter(|newest| *newest != head),
+            head,
             options: run.options.clone(),
             vouched: run.vouched,
-            moved_to: None,
-        })
+        }))
     }
 
     fn link(&self, run: &Asked) -> RunLink {
         RunLink { number: run.number, url: self.run_url(run.number) }
     }
 
-    fn running(&self, run: &Asked, stage: Stage, situated: &Situated) -> Option<Says> {
+    async fn running(&self, run: &Asked, stage: Stage, situated: &Situated) -> Result<Option<Says>, EngineError> {
         let started = run.started_at.unwrap_or(run.queued_at);
-        Some(Says::Running {
-            subject: self.subject(run)?,
+        let (Some(subject), Some(target)) = (self.subject(run).await?, run.target.clone()) else { return Ok(None) };
+        Ok(Some(Says::Running {
+            subject,
             stage,
-            target: run.target.clone()?,
+            target,
             elapsed_ms: ms_between(started, self.now()),
             usually_ms: situated.history.usual(&run.recipe).map(ms),
             kept: None,
-        })
+        }))
     }
 
-    fn waiting(&self, run: &Asked, why: Option<&Why>, open: &[Asked], situated: &Situated) -> Option<Says> {
-        let subject = self.subject(run)?;
+    async fn waiting(
+        &self,
+        run: &Asked,
+        why: Option<&Why>,
+        open: &[Asked],
+        situated: &Situated,
+    ) -> Result<Option<Says>, EngineError> {
+        let Some(subject) = self.subject(run).await? else { return Ok(None) };
         let Some(why) = why else {
-            return Some(Says::Queued { subject, place: 1, starts_in_ms: None, waits: Waits::Nothing });
+            return Ok(Some(Says::Queued { subject, place: 1, starts_in_ms: None, waits: Waits::Nothing }));
         };
         let named = |id: &RunId| open.iter().find(|other| other.id == *id);
         let ahead = |other: &Asked| {
@@ -139,12 +153,12 @@ impl Service {
             Reason::RoomKept(other) => named(other).map_or(Waits::Nothing, |other| Waits::Behind(ahead(other))),
             Reason::Full => behind().map_or(Waits::Nothing, Waits::Behind),
         };
-        Some(Says::Queued {
+        Ok(Some(Says::Queued {
             subject,
             place: u32::try_from(why.place).unwrap_or(u32::MAX),
             starts_in_ms: why.starts_in.map(|eta| ms(eta.after)),
             waits,
-        })
+        }))
     }
 
     /// Gives each run that has ended its answer. In the same loop as what is told of its progress, and therefore after it.
@@ -176,7 +190,7 @@ impl Service {
     }
 
     async fn end_of(&self, run: &Asked, again: bool) -> Result<Option<Says>, EngineError> {
-        let Some(subject) = self.subject(run) else { return Ok(None) };
+        let Some(subject) = self.subject(run).await? else { return Ok(None) };
         if let Some(why) = &run.cancelled {
             let ending = match Cancellation::read(why) {
                 Cancellation::Superseded(number) => Ending::Superseded(RunLink { number, url: self.run_url(number) }),
@@ -240,7 +254,9 @@ impl Service {
             return Ok(());
         };
         let is_sweep = run.sweep.is_some();
-        if is_sweep || self.shared.statuses_refused.load(std::sync::atomic::Ordering::Relaxed) {
+        // That was said at the first look.
+        let in_vain = held(&self.shared.capabilities).as_ref().is_some_and(|it| !it.status.is_worth_trying());
+        if is_sweep || in_vain || self.shared.statuses_refused.load(std::sync::atomic::Ordering::Relaxed) {
             return Ok(());
         }
         let state = match status.state {

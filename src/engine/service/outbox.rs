@@ -191,7 +191,8 @@ impl Service {
             return Ok(Shown::Never("it names no comments".to_owned(), false));
         };
         if store.remote(new).await?.is_none() {
-            return Ok(Shown::NotYet);
+            // A locked conversation takes no new comment, but its own may still be edited.
+            return Ok(if store.stand_in(old, new).await? { Shown::Yes(None) } else { Shown::NotYet });
         }
         match store.withdraw(old).await? {
             Withdrawn::Shown(remote) => {

@@ -30,6 +30,7 @@ impl Service {
             },
         )
         .await?;
+        self.see_head(repo, heard.pull, &pull.head.sha).await?;
         let (pushers, pushes) =
             futures_util::future::try_join(self.pushers(repo, &pull), self.pushes(heard, &pull)).await?;
         let last_seen = self.shared.gate.store.head_before(repo, heard.pull, heard.written_at).await?;
