@@ -48,6 +48,15 @@ pub(crate) fn judge() -> Result<Judged> {
     Ok(Judged { comment, dashboard: gate.dashboard()? })
 }
 
+/// cc-ci tests its own recipe, as an app under test like any other.
+pub(crate) fn test_own_recipe() -> Result<()> {
+    let gate = Gate::new()?;
+    lab::push_gate_image()?;
+    let mut command = Command::new(&gate.binary);
+    command.arg("run").arg(&gate.places.checkout).args(["--target", gate.target.section(), "--state"]);
+    run(command.arg(&gate.places.cc_ci))
+}
+
 /// Removes the gate with everything that is its own, and its key from the target.
 pub(crate) fn remove() -> Result<()> {
     let gate = Gate::new()?;
