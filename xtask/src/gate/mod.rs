@@ -45,6 +45,7 @@ pub(crate) fn judge() -> Result<Judged> {
     say(format!("!testme on {}/good, commit {}", forge.organisation, &forge.head[..8]));
     let comment = timed("the verdict, on the pull request", || gate.verdict(&forge))?;
     timed("the dashboard, over TLS through the proxy", || gate.check_pages(&forge))?;
+    gate.check_runner_image()?;
     Ok(Judged { comment, dashboard: gate.dashboard()? })
 }
 
@@ -54,7 +55,12 @@ pub(crate) fn test_own_recipe() -> Result<()> {
     lab::push_gate_image()?;
     let mut command = Command::new(&gate.binary);
     command.arg("run").arg(&gate.places.checkout).args(["--target", gate.target.section(), "--state"]);
-    run(command.arg(&gate.places.cc_ci))
+    let tested = run(command.arg(&gate.places.cc_ci));
+    // Each build is pulled by the same name, and leaves the one before without it.
+    for host in [&gate.ops, &gate.target] {
+        run(&mut host.exec(["docker", "image", "prune", "--force"]))?;
+    }
+    tested
 }
 
 /// Removes the gate with everything that is its own, and its key from the target.
@@ -198,6 +204,17 @@ impl Gate {
             bail!("the results are not those of commit {}", forge.head);
         }
         Ok(())
+    }
+
+    /// The target has the gate's own file system as its runner image, and none of an older gate.
+    fn check_runner_image(&self) -> Result<()> {
+        let filter = ["--filter", "label=cc-ci.imported"];
+        let images =
+            output(&mut self.target.exec(["docker", "images", "--quiet", "--no-trunc"].into_iter().chain(filter)))?;
+        match images.lines().count() {
+            1 => Ok(()),
+            found => bail!("the target has {found} imported runner images, not one"),
+        }
     }
 
     /// A page as a browser would get it: by name, over TLS with the lab's authority, through the proxy of the host.
