@@ -5,7 +5,8 @@ FROM ${BASE}
 RUN apt-get update -qq \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates git bash docker-cli >/dev/null \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin cc-ci \
+ && groupadd --system --gid 10001 cc-ci \
+ && useradd --system --uid 10001 --gid 10001 --home-dir /data --shell /usr/sbin/nologin cc-ci \
  && install -d -o cc-ci -g cc-ci -m 700 /data \
  && echo "made from cc-ci's Dockerfile: a gate in it may send this file system to a target" >/etc/cc-ci-image
 

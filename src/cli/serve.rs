@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use jiff::Timestamp;
+use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::settings::SettingsArguments;
@@ -13,7 +15,7 @@ use crate::adapters::clock::Clock;
 use crate::adapters::forge::{Forge, ForgeConfig, Pace, WantedHook};
 use crate::adapters::own_key;
 use crate::adapters::store::copy;
-use crate::config::{Access, RecyclePolicy, RecycleSettings, Settings};
+use crate::config::{Access, LogFormat, LogSettings, RecyclePolicy, RecycleSettings, Settings};
 use crate::engine::plan::Limits;
 use crate::engine::service::{Recycle, Service, Watched};
 use crate::web;
@@ -34,15 +36,16 @@ pub(super) struct Arguments {
 
 pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
     let settings = arguments.settings.settings()?;
-    start_logging(settings.log);
+    let log = settings.log;
+    start_logging(log);
     if copy::swap_in(&settings.state)? {
-        say("the database was put in its place that `cc-ci db restore` took");
+        say(log, "the database was put in its place that `cc-ci db restore` took");
     }
     let gate = run::gate(&settings.state, settings.runs.image.as_deref()).await?;
     let store = gate.store.clone();
     if settings.uses_own_key {
         let public = own_key::ensure(&settings.own_key(), rand::random())?;
-        say(&format!("the gate's SSH key, for authorized_keys of the target: {public}"));
+        say(log, &format!("the gate's SSH key, for authorized_keys of the target: {public}"));
     }
     let clock = Clock::system();
     let config = ForgeConfig {
@@ -58,10 +61,8 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
         .with_context(|| format!("cannot listen on {}", settings.pages.listen))?;
     let address = listener.local_addr()?;
     let watched = watched(&settings, address);
-    say(&format!(
-        "gate {} watches {} on {}; pages on http://{address}",
-        gate.id, watched.organisation, settings.forge.url
-    ));
+    let (organisation, url) = (&watched.organisation, &settings.forge.url);
+    say(log, &format!("gate {} watches {organisation} on {url}; pages on http://{address}", gate.id));
     let options = pages(&settings, &watched);
     let service = Service::new(gate, forge, watched, settings.targets, clock);
     let stop = service.stop();
@@ -74,7 +75,7 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
     }
     stop.cancel();
     pages.abort();
-    say("stopped; runs that go on are taken up by the next start");
+    say(log, "stopped; runs that go on are taken up by the next start");
     store.close().await;
     Ok(Exit::Fine)
 }
@@ -121,7 +122,11 @@ fn recycle(settings: &RecycleSettings) -> Option<Recycle> {
     }
 }
 
+/// A sentence for whoever reads the container's log, whatever the level of the log.
 #[expect(clippy::print_stderr, reason = "for whoever reads the container's log")]
-fn say(text: &str) {
-    eprintln!("{text}");
+fn say(log: LogSettings, text: &str) {
+    match log.format {
+        LogFormat::Text => eprintln!("{text}"),
+        LogFormat::Json => eprintln!("{}", json!({"timestamp": Timestamp::now(), "level": "INFO", "message": text})),
+    }
 }

@@ -251,11 +251,6 @@ impl Scene {
         runs
     }
 
-    /// The recipe's files are there, as after a round that fetches: git is not part of these stories.
-    pub(crate) async fn fetched(&self, run: &Asked) {
-        self.store().fetched(&run.id, &Needs { weight: 1, ..Needs::default() }).await.unwrap();
-    }
-
     /// A statement on the database itself, where a story needs what only a kill at the right instant would make.
     pub(crate) async fn sql(&self, statement: &'static str) {
         let pool = self.database().await;

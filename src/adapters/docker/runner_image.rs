@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bollard::Docker;
-use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, ListImagesOptions};
+use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, ListImagesOptions, RemoveImageOptions};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio_util::io::ReaderStream;
 
 use super::own_root::OwnRoot;
 use super::runner::RunnerError;
-use super::{DockerError, Tried as _, labelled};
+use super::{DockerError, Tried as _, gone_is_fine, labelled};
 
 /// The image label with the SHA-256 of the program in it: exactly the gate's own build.
 const BINARY_LABEL: &str = "cc-ci.binary";
+
+/// The label of an image that a gate made from its own file system.
+const IMPORTED_LABEL: &str = "cc-ci.imported";
 
 /// Where the runner image comes from.
 #[derive(Debug, Clone)]
@@ -54,6 +57,7 @@ pub async fn image(
         }
         ImageSource::OwnRoot(own) => {
             let size = import_own_root(docker, hash, own.clone()).await?;
+            remove_older_imports(docker, hash).await?;
             say(format!("sent this gate's own file system to the target as runner image, {} MB", size / 1_000_000));
             let why = "it was sent, but the target does not have it".to_owned();
             find_image(docker, hash).await?.ok_or(RunnerError::NoImage { hash: hash.into(), why })
@@ -68,7 +72,7 @@ async fn import_own_root(docker: &Docker, hash: &str, own: OwnRoot) -> Result<u6
         repo: Some("cc-ci/runner".to_owned()),
         tag: Some(hash.chars().take(12).collect()),
         changes: vec![
-            format!("LABEL {BINARY_LABEL}={hash}"),
+            format!("LABEL {BINARY_LABEL}={hash} {IMPORTED_LABEL}=1"),
             "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
             "ENTRYPOINT [\"/usr/local/bin/cc-ci\"]".to_owned(),
         ],
@@ -117,4 +121,19 @@ async fn send_image(docker: &Docker, path: &Path) -> Result<u64, RunnerError> {
         answer.tried("load the runner image")?;
     }
     Ok(size)
+}
+
+/// Each version of the gate leaves one behind; those that no container is made from go.
+async fn remove_older_imports(docker: &Docker, hash: &str) -> Result<(), DockerError> {
+    let options = ListImagesOptions { filters: Some(labelled(IMPORTED_LABEL)), ..Default::default() };
+    let images = docker.list_images(Some(options)).await.tried("list the runner images")?;
+    for image in images.iter().filter(|image| image.labels.get(BINARY_LABEL).is_none_or(|binary| binary != hash)) {
+        let removed = docker.remove_image(&image.id, None::<RemoveImageOptions>, None).await;
+        match gone_is_fine(removed.tried(format!("remove the runner image {}", image.id))) {
+            // A run of another gate uses it.
+            Err(error) if error.status() == Some(409) => {}
+            other => other?,
+        }
+    }
+    Ok(())
 }

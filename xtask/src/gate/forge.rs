@@ -26,6 +26,8 @@ pub(super) struct Forge {
     /// The pull request's head.
     pub(super) head: String,
     pull: u64,
+    /// The pull request's address on this machine.
+    page: String,
 }
 
 impl Forge {
@@ -38,10 +40,12 @@ impl Forge {
             token: String::new(),
             head: String::new(),
             pull: 0,
+            page: String::new(),
         };
         forge.people()?;
         forge.token = forge.bot_token()?;
         (forge.head, forge.pull) = forge.pull_request(url, checkout)?;
+        forge.page = format!("{url}/{}/{RECIPE}/pulls/{}", forge.organisation, forge.pull);
         Ok(forge)
     }
 
@@ -61,7 +65,8 @@ impl Forge {
         let all = self.ask("admin", "GET", &self.comments(), &Value::Null)?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let own = all.as_array().into_iter().flatten().filter(|one| one["user"]["login"] == bot.as_str());
-        Ok(own.map(|one| (text(&one["body"]), text(&one["html_url"]))).collect())
+        let address = |one: &Value| format!("{}#issuecomment-{}", self.page, one["id"]);
+        Ok(own.map(|one| (text(&one["body"]), address(one))).collect())
     }
 
     fn comments(&self) -> String {

@@ -45,7 +45,23 @@ pub(crate) fn judge() -> Result<Judged> {
     say(format!("!testme on {}/good, commit {}", forge.organisation, &forge.head[..8]));
     let comment = timed("the verdict, on the pull request", || gate.verdict(&forge))?;
     timed("the dashboard, over TLS through the proxy", || gate.check_pages(&forge))?;
+    gate.check_runner_image()?;
+    timed("the gate, updated in place with a restored database", || gate.check_update(&forge))?;
     Ok(Judged { comment, dashboard: gate.dashboard()? })
+}
+
+/// cc-ci tests its own recipe, as an app under test like any other.
+pub(crate) fn test_own_recipe() -> Result<()> {
+    let gate = Gate::new()?;
+    lab::push_gate_image()?;
+    let mut command = Command::new(&gate.binary);
+    command.arg("run").arg(&gate.places.checkout).args(["--target", gate.target.section(), "--state"]);
+    let tested = run(command.arg(&gate.places.cc_ci));
+    // Each build is pulled by the same name, and leaves the one before without it.
+    for host in [&gate.ops, &gate.target] {
+        run(&mut host.exec(["docker", "image", "prune", "--force"]))?;
+    }
+    tested
 }
 
 /// Removes the gate with everything that is its own, and its key from the target.
@@ -88,16 +104,25 @@ impl Gate {
 
     fn deploy(&self, forge: &Forge) -> Result<()> {
         run(self.cc_ci("undeploy").args(["--domain", &self.domain]))?;
+        self.apply(forge, 2)?;
+        self.wait_for(|| self.page("/healthz").is_ok())
+    }
+
+    /// Deploys the recipe, be it anew or in place.
+    fn apply(&self, forge: &Forge, poll_seconds: u64) -> Result<()> {
         let folder = tempfile::tempdir()?;
         let (env, secrets) = (folder.path().join("app.env"), folder.path().join("secrets"));
         fs::create_dir(&secrets)?;
         fs::write(secrets.join("forge_token"), &forge.token)?;
         fs::copy(self.places.ca(), secrets.join("target_ca"))?;
-        fs::write(&env, self.variables(forge)?)?;
+        fs::write(&env, self.variables(forge, poll_seconds)?)?;
         let mut command = self.cc_ci("deploy");
         command.arg(&self.places.checkout).args(["--domain", &self.domain]).arg("--env").arg(&env);
-        run(command.arg("--secrets").arg(&secrets))?;
-        if !until(STARTS, || self.page("/healthz").is_ok()) {
+        run(command.arg("--secrets").arg(&secrets))
+    }
+
+    fn wait_for(&self, is_there: impl Fn() -> bool) -> Result<()> {
+        if !until(STARTS, is_there) {
             let service = format!("{}_app", self.domain.replace('.', "_"));
             let tasks = output(&mut self.ops.exec(["docker", "service", "ps", "--no-trunc", &service]));
             let log = output(&mut self.ops.exec(["docker", "service", "logs", "--tail", "20", &service]));
@@ -107,7 +132,7 @@ impl Gate {
     }
 
     /// The operator's app env.
-    fn variables(&self, forge: &Forge) -> Result<String> {
+    fn variables(&self, forge: &Forge, poll_seconds: u64) -> Result<String> {
         let key = output(&mut self.target.exec(["cat", "/etc/ssh/ssh_host_ed25519_key.pub"]))?;
         let host_key = key.split(' ').take(2).collect::<Vec<_>>().join(" ");
         let lines = [
@@ -116,7 +141,7 @@ impl Gate {
             ("FORGE_URL", forge.url.clone()),
             ("FORGE_ACCOUNT", forge.login("bot")),
             ("ORGANISATION", forge.organisation.clone()),
-            ("POLL_SECONDS", "2".to_owned()),
+            ("POLL_SECONDS", poll_seconds.to_string()),
             ("TARGET_NAME", self.target.section().to_owned()),
             ("TARGET_ADDRESS", self.target.host()),
             ("TARGET_HOST_KEY", host_key),
@@ -128,11 +153,17 @@ impl Gate {
 
     /// What an operator does with the key that the gate prints.
     fn let_in(&self) -> Result<()> {
-        let told = self.inside(&["cc-ci", "check-config"])?;
-        let public = told.lines().find(|line| line.starts_with("ssh-ed25519 ")).context("check-config shows no key")?;
+        let public = self.own_key()?;
         self.shut_out()?;
         let mut append = self.target.exec(["tee", "--append", "/home/ccci/.ssh/authorized_keys"]);
         feed(&mut append, format!("{OPTIONS} {public}\n").as_bytes()).map(drop)
+    }
+
+    /// The public half of the key that the gate made, as it shows it to its operator.
+    fn own_key(&self) -> Result<String> {
+        let told = self.inside(&["cc-ci", "check-config"])?;
+        let key = told.lines().find(|line| line.starts_with("ssh-ed25519 "));
+        key.map(str::to_owned).context("check-config shows no key")
     }
 
     /// Takes the keys of deployed gates away; the lab's own key has another name.
@@ -147,16 +178,16 @@ impl Gate {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             line.map(|rest| rest.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap_or_default()
         };
-        if !field("Uid:").starts_with("10001 ") || field("CapEff:") != "0000000000000000" {
-            bail!("the gate runs as `{}` with the capabilities {}", field("Uid:"), field("CapEff:"));
+        // Nothing in the bounding set: no program in the container can gain a capability either.
+        if !field("Uid:").starts_with("10001 ") || field("CapBnd:") != "0000000000000000" {
+            bail!("the gate runs as `{}` with the capabilities {}", field("Uid:"), field("CapBnd:"));
         }
         if self.inside(&["touch", "/usr/local/bin/other"]).is_ok()
             || self.inside(&["ls", "/var/run/docker.sock"]).is_ok()
         {
             bail!("the gate can write its image, or has a Docker socket");
         }
-        self.inside(&["cc-ci", "db", "backup", "/data/backup/cc-ci.db"])?;
-        say("the gate is user 10001 without capabilities, its image is read-only, and its database can be copied");
+        say("the gate is user 10001 without capabilities or Docker socket, and its image is read-only");
         Ok(())
     }
 
@@ -191,6 +222,38 @@ impl Gate {
         Ok(())
     }
 
+    /// An update replaces the container and keeps what is in the volume; the database is one that was backed up and restored.
+    fn check_update(&self, forge: &Forge) -> Result<()> {
+        let (container, key) = (self.container()?, self.own_key()?);
+        for action in ["backup", "restore"] {
+            self.inside(&["cc-ci", "db", action, "/data/backup/cc-ci.db"])?;
+        }
+        self.apply(forge, 3)?;
+        self.wait_for(|| self.container().is_ok_and(|new| new != container) && self.page("/healthz").is_ok())?;
+        self.inside(&["ls", "/data/replaced.db"]).context("the database was not restored")?;
+        if self.own_key()? != key {
+            bail!("the gate has another SSH key after an update");
+        }
+        self.check_pages(forge)
+    }
+
+    /// The target has the gate's own file system as its runner image, and none of an older gate.
+    fn check_runner_image(&self) -> Result<()> {
+        let filter = ["--filter", "label=cc-ci.imported"];
+        let images =
+            output(&mut self.target.exec(["docker", "images", "--quiet", "--no-trunc"].into_iter().chain(filter)))?;
+        let images: Vec<&str> = images.lines().collect();
+        let [image] = images.as_slice() else {
+            bail!("the target has {} imported runner images, not one", images.len());
+        };
+        let find = ["docker", "run", "--rm", "--network", "none", "--entrypoint", "find", image];
+        let found = output(&mut self.target.exec(find.into_iter().chain(["/run", "/data", "/tmp", "-type", "f"])))?;
+        if !found.is_empty() {
+            bail!("what belongs to the gate alone is in the runner image: {found}");
+        }
+        Ok(())
+    }
+
     /// A page as a browser would get it: by name, over TLS with the lab's authority, through the proxy of the host.
     fn page(&self, path: &str) -> Result<String> {
         let (resolve, url) = (format!("{}:443:127.0.0.1", self.domain), format!("https://{}{path}", self.domain));
@@ -209,10 +272,14 @@ impl Gate {
 
     /// Runs a program in the gate's container.
     fn inside(&self, argv: &[&str]) -> Result<String> {
+        let container = self.container()?;
+        output(&mut self.ops.exec(["docker", "exec", &container].into_iter().chain(argv.iter().copied())))
+    }
+
+    fn container(&self) -> Result<String> {
         let label = format!("label=com.docker.swarm.service.name={}_app", self.domain.replace('.', "_"));
-        let container = output(&mut self.ops.exec(["docker", "ps", "--quiet", "--filter", &label]))?;
-        let container = container.lines().next().context("the gate has no container")?;
-        output(&mut self.ops.exec(["docker", "exec", container].into_iter().chain(argv.iter().copied())))
+        let containers = output(&mut self.ops.exec(["docker", "ps", "--quiet", "--filter", &label]))?;
+        containers.lines().next().map(str::to_owned).context("the gate has no container")
     }
 
     fn cc_ci(&self, command: &str) -> Command {

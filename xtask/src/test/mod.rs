@@ -71,6 +71,7 @@ pub(crate) fn test(yes: bool, only: &[Group]) -> Result<Tally> {
         if chosen(Group::Gate) {
             // After the tests on the lab: it needs one of their targets.
             parts.check("deployed gate", |_| deployed_gate(yes));
+            parts.check("own recipe", |_| gate::test_own_recipe());
         }
         if let Some(deny) = deny {
             deny::check(&mut parts, &checkout, deny);
