@@ -9,7 +9,8 @@ const LOOKED_AT: usize = 16 * 1024;
 
 /// One line as a person may read it. Of text that overwrites itself by carriage returns, the last state is kept;
 /// characters that turn the direction of text are shown by their number.
-pub(super) fn line(text: &str) -> String {
+#[must_use]
+pub fn line(text: &str) -> String {
     let looked_at = &text[..text.floor_char_boundary(LOOKED_AT)];
     let spaced = looked_at.replace('\t', "    ");
     let last = spaced.trim_end_matches(['\r', '\n']).rsplit('\r').next().unwrap_or_default();
@@ -37,7 +38,8 @@ pub(super) fn lines(text: &str, most: usize) -> (Vec<String>, usize) {
 }
 
 /// A whole page without any control character or turned direction that slipped in by a name or number.
-pub(super) fn page(mut page: String) -> String {
+#[must_use]
+pub fn page(mut page: String) -> String {
     page.retain(|c| c == '\n' || !(c.is_control() || turns_text(c)));
     page
 }

@@ -7,21 +7,11 @@ use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
+use super::body::{Excerpt, Limits, short};
 use super::clean;
 use crate::domain::finding::Finding;
 use crate::domain::log::{Record, Source};
 use crate::domain::results::count;
-
-/// Of one source the last lines shown, and those around deciding lines wherever they are.
-const LINES: usize = 2_000;
-/// Sources shown; deciding ones always are.
-const SOURCES: usize = 50;
-/// Characters shown of all sources together.
-const CHARACTERS: usize = 3_000_000;
-/// Lines shown around a deciding line, where the rest is folded.
-const AROUND: usize = 12;
-/// Deciding lines whose surroundings are kept: so many from the first and so many from the last.
-const DECIDING: usize = 10;
 
 /// The log, ready to be written.
 pub(super) struct Log {
@@ -110,13 +100,15 @@ struct Line<'a> {
 }
 
 /// Folds a log around the finding that decides.
-pub(super) fn fold(log: &[Record], cause: Option<&Finding>, started: Timestamp) -> Log {
+pub(super) fn fold(log: &Excerpt, cause: Option<&Finding>, started: Timestamp, limits: Limits) -> Log {
     let deciding = Deciding::of(cause);
     let mut groups: Vec<(String, Vec<Line<'_>>)> = Vec::new();
-    for (index, record) in log.iter().enumerate() {
+    for (number, record) in &log.lines {
         let name = heading(&record.source);
         let text = clean::line(&record.text);
-        let line = Line { number: index + 1, record, hit: deciding.lights(&record.source, &text), text };
+        let hit = deciding.lights(&record.source, &text);
+        let text = if text.len() > limits.log_line { short(&text, limits.log_line) } else { text };
+        let line = Line { number: *number, record, hit, text };
         match groups.iter_mut().find(|(known, _)| *known == name) {
             Some((_, lines)) => lines.push(line),
             None => groups.push((name, vec![line])),
@@ -124,12 +116,15 @@ pub(super) fn fold(log: &[Record], cause: Option<&Finding>, started: Timestamp) 
     }
     let first_hit = groups.iter().flat_map(|(_, lines)| lines).filter(|line| line.hit).map(|line| line.number).min();
     let all = groups.len();
-    let budget = CHARACTERS / all.clamp(1, SOURCES);
-    let shown = groups.into_iter().enumerate().filter(|(at, (_, lines))| *at < SOURCES || lines.iter().any(|l| l.hit));
-    let mut sources: Vec<_> = shown.map(|(_, (name, lines))| source(name, &lines, budget, started)).collect();
+    let budget = limits.log_characters / all.clamp(1, limits.log_sources);
+    let shown = groups
+        .into_iter()
+        .enumerate()
+        .filter(|(at, (_, lines))| *at < limits.log_sources || lines.iter().any(|l| l.hit));
+    let mut sources: Vec<_> = shown.map(|(_, (name, lines))| source(name, &lines, budget, limits, started)).collect();
     // The cause first: the app's own deciding lines before what cc-ci says of them.
     sources.sort_by_key(|source| (source.hits == 0, source.hits > 0 && source.name == Source::Gate.to_string()));
-    Log { sources_left_out: all - sources.len(), sources, first_hit, lines: log.len() }
+    Log { sources_left_out: all - sources.len(), sources, first_hit, lines: log.all }
 }
 
 /// The heading under which a line stands: all containers of a task are one.
@@ -171,25 +166,25 @@ impl Deciding {
     }
 }
 
-fn source(name: String, lines: &[Line<'_>], budget: usize, started: Timestamp) -> Heading {
-    let kept = kept(lines, budget);
+fn source(name: String, lines: &[Line<'_>], budget: usize, limits: Limits, started: Timestamp) -> Heading {
+    let kept = kept(lines, budget, limits);
     let hits = lines.iter().filter(|line| line.hit).count();
     let rows = rows(lines, &kept, started);
-    Heading { name, lines: lines.len(), hits, chunks: chunks(rows, hits > 0) }
+    Heading { name, lines: lines.len(), hits, chunks: chunks(rows, hits > 0, limits.around) }
 }
 
 /// Places of the lines that are shown: the last ones, and those around the deciding ones.
-fn kept(lines: &[Line<'_>], budget: usize) -> BTreeSet<usize> {
+fn kept(lines: &[Line<'_>], budget: usize, limits: Limits) -> BTreeSet<usize> {
     let mut left = budget;
-    let last = lines.iter().enumerate().rev().take(LINES).take_while(|(_, line)| {
+    let last = lines.iter().enumerate().rev().take(limits.log_lines).take_while(|(_, line)| {
         let fits = line.text.len() <= left;
         left = left.saturating_sub(line.text.len());
         fits
     });
     let mut kept: BTreeSet<_> = last.map(|(at, _)| at).collect();
     let hits: Vec<_> = lines.iter().enumerate().filter(|(_, line)| line.hit).map(|(at, _)| at).collect();
-    for at in hits.iter().take(DECIDING).chain(hits.iter().rev().take(DECIDING)) {
-        kept.extend(at.saturating_sub(AROUND)..=(at + AROUND).min(lines.len() - 1));
+    for at in hits.iter().take(limits.deciding).chain(hits.iter().rev().take(limits.deciding)) {
+        kept.extend(at.saturating_sub(limits.around)..=(at + limits.around).min(lines.len() - 1));
     }
     kept
 }
@@ -289,9 +284,9 @@ fn left_out(lines: usize) -> String {
 }
 
 /// Folds what is far from every deciding row; a source without one is one open chunk.
-fn chunks(rows: Vec<Row>, has_hits: bool) -> Vec<Chunk> {
+fn chunks(rows: Vec<Row>, has_hits: bool, around: usize) -> Vec<Chunk> {
     let hits: Vec<_> = rows.iter().enumerate().filter(|(_, row)| row.hit).map(|(at, _)| at).collect();
-    let near = |at: usize| !has_hits || hits.iter().any(|hit| hit.abs_diff(at) <= AROUND);
+    let near = |at: usize| !has_hits || hits.iter().any(|hit| hit.abs_diff(at) <= around);
     let mut chunks: Vec<Chunk> = Vec::new();
     for (at, row) in rows.into_iter().enumerate() {
         let folded = !near(at);

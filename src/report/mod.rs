@@ -3,6 +3,7 @@
 //! Pure: results and log in, text out. Everything that comes from outside (log, titles, compose files) is bounded, freed
 //! of escape sequences and control characters, and escaped where it leaves.
 
+mod body;
 mod clean;
 mod fold;
 mod html;
@@ -10,7 +11,10 @@ mod html;
 mod samples;
 mod text;
 mod timeline;
-mod words;
+pub mod words;
 
+pub use self::body::{Body, Excerpt, Files, Limits, Part, body, parts};
+pub use self::clean::{line as clean_line, page as clean_page};
 pub use self::html::html;
 pub use self::text::summary;
+pub use self::timeline::{Times, picture};

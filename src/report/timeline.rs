@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use askama::Template;
 use jiff::Timestamp;
 
 use super::{clean, words};
-use crate::domain::results::{By, Results, duration};
+use crate::domain::results::{By, Mark, Results, Timing, duration};
 use crate::domain::verdict::deciding;
 
 /// Where the axis begins and how long it is, in units of the picture.
@@ -14,10 +15,55 @@ const WIDTH: u64 = 790;
 /// Height of a row, and where the first one begins.
 const ROW: u64 = 24;
 const TOP: u64 = 24;
-/// More rows than this are not drawn, and it is said.
-const ROWS: usize = 40;
-/// More marks than this are not drawn.
-const MARKS: usize = 200;
+/// More marks than this per row that may be drawn are not drawn.
+const MARKS: usize = 5;
+
+/// What is drawn: of a run that has ended, or of one that goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Times<'a> {
+    /// Where the axis begins.
+    pub started: Timestamp,
+    /// Where it ends.
+    pub finished: Timestamp,
+    /// The phases.
+    pub timings: &'a [Timing],
+    /// Instants worth a mark.
+    pub marks: &'a [Mark],
+    /// When the deciding finding was told.
+    pub decided: Option<Timestamp>,
+}
+
+impl<'a> Times<'a> {
+    pub(super) fn of(results: &'a Results) -> Self {
+        Self {
+            started: results.started,
+            finished: results.finished,
+            timings: &results.timings,
+            marks: &results.marks,
+            decided: deciding(&results.findings).map(|finding| finding.at),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "timeline.html", whitespace = "minimize")]
+struct Drawn<'a> {
+    picture: &'a Timeline,
+    results: &'a str,
+}
+
+/// The picture as HTML; `results` is the link to `results.json`.
+pub(super) fn drawn(picture: &Timeline, results: &str) -> Result<String, askama::Error> {
+    Drawn { picture, results }.render()
+}
+
+/// The picture of a run that goes on; empty when nothing was timed yet.
+///
+/// # Errors
+/// When the template cannot be rendered, which would be a mistake in it.
+pub fn picture(times: &Times<'_>, rows: usize, results: &str) -> Result<String, askama::Error> {
+    timeline(times, rows).map_or_else(|| Ok(String::new()), |picture| drawn(&picture, results))
+}
 
 /// The picture, ready to be written.
 pub(super) struct Timeline {
@@ -86,18 +132,18 @@ impl Phase {
 }
 
 /// The picture of a run; `None` when nothing was timed.
-pub(super) fn timeline(results: &Results) -> Option<Timeline> {
-    let since = |at: Timestamp| u64::try_from(at.duration_since(results.started).as_millis()).unwrap_or(0);
-    let mut phases = phases(results, since);
+pub(super) fn timeline(times: &Times<'_>, most_rows: usize) -> Option<Timeline> {
+    let since = |at: Timestamp| u64::try_from(at.duration_since(times.started).as_millis()).unwrap_or(0);
+    let mut phases = phases(times, since);
     let last = phases.iter().flat_map(|phase| &phase.parts).map(|(_, end, _)| *end).max()?;
-    let total = last.max(since(results.finished)).max(1);
+    let total = last.max(since(times.finished)).max(1);
     let x = |ms: u64| LEFT + ms.min(total).saturating_mul(WIDTH) / total;
-    let rows_left_out = phases.len().saturating_sub(ROWS);
+    let rows_left_out = phases.len().saturating_sub(most_rows);
     let shares = shares(&phases);
-    phases.truncate(ROWS);
+    phases.truncate(most_rows);
 
-    let marks: Vec<u64> = results.marks.iter().take(MARKS).map(|mark| since(mark.at)).collect();
-    let decided = deciding(&results.findings).map(|finding| since(finding.at));
+    let marks: Vec<u64> = times.marks.iter().take(MARKS * most_rows).map(|mark| since(mark.at)).collect();
+    let decided = times.decided.map(since);
     let decided_in = decided.and_then(|at| phases.iter().position(|phase| phase.holds(at)));
     let mut unplaced = marks;
     let mut y = TOP;
@@ -124,14 +170,14 @@ pub(super) fn timeline(results: &Results) -> Option<Timeline> {
         label: format!("Timeline over {}: {}", duration(total), said.join(", ")),
         rows,
         shares,
-        marked: marked(results, since),
+        marked: marked(times, since, MARKS * most_rows),
         rows_left_out,
     })
 }
 
 /// Phases in the order in which they began; the same name is one row.
-fn phases(results: &Results, since: impl Fn(Timestamp) -> u64) -> Vec<Phase> {
-    let mut timings: Vec<_> = results.timings.iter().collect();
+fn phases(times: &Times<'_>, since: impl Fn(Timestamp) -> u64) -> Vec<Phase> {
+    let mut timings: Vec<_> = times.timings.iter().collect();
     timings.sort_by_key(|timing| timing.start);
     let mut phases: Vec<Phase> = Vec::new();
     let mut known: BTreeMap<&str, usize> = BTreeMap::new();
@@ -200,9 +246,9 @@ fn ticks(total: u64) -> Vec<(u64, String)> {
 }
 
 /// `app exits with 1 at 9.1 s, 15.2 s`: equal marks together, in their order.
-fn marked(results: &Results, since: impl Fn(Timestamp) -> u64) -> Vec<String> {
+fn marked(times: &Times<'_>, since: impl Fn(Timestamp) -> u64, most: usize) -> Vec<String> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
-    for mark in results.marks.iter().take(MARKS) {
+    for mark in times.marks.iter().take(most) {
         let (what, at) = (clean::line(&mark.what), instant(since(mark.at)));
         match groups.iter_mut().find(|(known, _)| *known == what) {
             Some((_, instants)) => instants.push(at),
@@ -210,8 +256,8 @@ fn marked(results: &Results, since: impl Fn(Timestamp) -> u64) -> Vec<String> {
         }
     }
     let mut said: Vec<_> = groups.into_iter().map(|(what, at)| format!("{what} at {}", at.join(", "))).collect();
-    if let Some(finding) = deciding(&results.findings) {
-        said.push(format!("✕ decided at {}", instant(since(finding.at))));
+    if let Some(at) = times.decided {
+        said.push(format!("✕ decided at {}", instant(since(at))));
     }
     said
 }
@@ -228,7 +274,7 @@ mod tests {
 
     #[test]
     fn marks_lie_in_the_row_of_their_phase() {
-        let picture = timeline(&conclude(samples::crash_loop())).unwrap();
+        let picture = timeline(&Times::of(&conclude(samples::crash_loop())), 40).unwrap();
         let row = picture.rows.iter().find(|row| row.name == "converge").unwrap();
         assert_eq!((row.marks.len(), row.decided), (3, Some(row.end)));
         assert_eq!(picture.marked, ["app exits with 1 at 9.1 s, 15.2 s, 21.3 s", "✕ decided at 21.3 s"]);
@@ -252,6 +298,6 @@ mod tests {
     fn a_run_without_timings_has_no_picture() {
         let mut facts = samples::good();
         facts.timings.clear();
-        assert!(timeline(&conclude(facts)).is_none());
+        assert!(timeline(&Times::of(&conclude(facts)), 40).is_none());
     }
 }

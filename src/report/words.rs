@@ -7,17 +7,18 @@ use crate::domain::verdict::Verdict;
 
 /// How a state is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shown {
+pub struct Shown {
     /// One character that is read without colour.
-    pub(super) glyph: &'static str,
+    pub glyph: &'static str,
     /// The word.
-    pub(super) word: &'static str,
+    pub word: &'static str,
     /// Class in the style sheet: `pass`, `fail`, `infra` or `none`.
-    pub(super) class: &'static str,
+    pub class: &'static str,
 }
 
 /// How a verdict is shown.
-pub(super) const fn verdict(verdict: Verdict) -> Shown {
+#[must_use]
+pub const fn verdict(verdict: Verdict) -> Shown {
     match verdict {
         Verdict::Green => Shown { glyph: "✓", word: "green", class: "pass" },
         Verdict::Red => Shown { glyph: "✕", word: "red", class: "fail" },
@@ -26,7 +27,8 @@ pub(super) const fn verdict(verdict: Verdict) -> Shown {
 }
 
 /// How a rung's state is shown.
-pub(super) const fn rung(state: RungState) -> Shown {
+#[must_use]
+pub const fn rung(state: RungState) -> Shown {
     match state {
         RungState::Pass => Shown { glyph: "✓", word: "pass", class: "pass" },
         RungState::Fail => Shown { glyph: "✕", word: "fail", class: "fail" },
@@ -36,7 +38,8 @@ pub(super) const fn rung(state: RungState) -> Shown {
 }
 
 /// Whose fault a finding is. Without a base in the run nothing says whether this very change did it.
-pub(super) const fn fault(class: Class) -> &'static str {
+#[must_use]
+pub const fn fault(class: Class) -> &'static str {
     match class {
         Class::Recipe => "The recipe's fault.",
         Class::Infra => "Not the recipe's fault: the test infrastructure's. The recipe was not judged by it.",
@@ -46,7 +49,8 @@ pub(super) const fn fault(class: Class) -> &'static str {
 }
 
 /// What stands where a cause would stand, when there is none.
-pub(super) const fn no_cause(verdict: Verdict) -> &'static str {
+#[must_use]
+pub const fn no_cause(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Green => "Nothing failed. This run claims what is listed under Verified, and no more.",
         Verdict::Red => "A rung failed; no finding says why.",
@@ -57,7 +61,8 @@ pub(super) const fn no_cause(verdict: Verdict) -> &'static str {
 }
 
 /// Whose time a phase was.
-pub(super) const fn whose(by: By) -> &'static str {
+#[must_use]
+pub const fn whose(by: By) -> &'static str {
     match by {
         By::CcCi => "cc-ci itself",
         By::Docker => "Docker",
@@ -66,7 +71,8 @@ pub(super) const fn whose(by: By) -> &'static str {
 }
 
 /// A rung's name as a heading.
-pub(super) const fn heading(rung: Rung) -> &'static str {
+#[must_use]
+pub const fn heading(rung: Rung) -> &'static str {
     match rung {
         Rung::Lint => "Lint",
         Rung::Install => "Install",
@@ -77,12 +83,14 @@ pub(super) const fn heading(rung: Rung) -> &'static str {
 }
 
 /// The sentence without the verdict's own word in front, where glyph and word stand before it anyway.
-pub(super) fn bare_sentence(results: &Results) -> &str {
+#[must_use]
+pub fn bare_sentence(results: &Results) -> &str {
     results.sentence.strip_prefix("not judged: ").unwrap_or(&results.sentence)
 }
 
 /// The command that runs the same on one's own machine.
-pub(super) fn command(results: &Results) -> String {
+#[must_use]
+pub fn command(results: &Results) -> String {
     let head = &results.recipe.head;
     let remote = head.source.contains("://") || head.source.starts_with("git@");
     let what = match &head.commit {

@@ -11,6 +11,10 @@ fn record(source: &str, text: &str) -> Record {
     }
 }
 
+fn folded(log: &[Record], cause: Option<&Finding>) -> Log {
+    fold(&Excerpt::whole(log), cause, at(0), Limits::FILE)
+}
+
 fn drawn(log: &Log) -> String {
     let mut out = String::new();
     for source in &log.sources {
@@ -36,13 +40,13 @@ fn drawn(log: &Log) -> String {
 #[test]
 fn a_crash_loop_is_one_life_told_and_the_others_counted() {
     let facts = crash_loop();
-    let log = fold(&samples::crash_loop_log(), facts.findings.first(), at(0));
+    let log = folded(&samples::crash_loop_log(), facts.findings.first());
     insta::assert_snapshot!(drawn(&log));
 }
 
 #[test]
 fn repeated_lines_are_counted_and_keep_their_links() {
-    let log = fold(&[record("app.1@a", "x"), record("cc-ci", "y"), record("app.1@a", "x")], None, at(0));
+    let log = folded(&[record("app.1@a", "x"), record("cc-ci", "y"), record("app.1@a", "x")], None);
     let row = &log.sources[0].chunks[0].rows[0];
     assert_eq!((row.number, row.times(), row.also.as_slice()), (Some(1), 2, [3].as_slice()));
 }
@@ -51,10 +55,10 @@ fn repeated_lines_are_counted_and_keep_their_links() {
 fn a_long_source_is_bounded_but_keeps_the_surroundings_of_the_cause() {
     let cause = crash_loop().findings.remove(0).with("last log lines", "line 100 of it");
     let lines: Vec<_> = (1..=9_000).map(|n| record("app.1@a", &format!("line {n} of it"))).collect();
-    let log = fold(&lines, Some(&cause), at(0));
+    let log = folded(&lines, Some(&cause));
     let rows: Vec<_> = log.sources[0].chunks.iter().flat_map(|chunk| &chunk.rows).collect();
     let numbered = rows.iter().filter(|row| row.number.is_some()).count();
-    assert_eq!(numbered, LINES + 2 * AROUND + 1);
+    assert_eq!(numbered, Limits::FILE.log_lines + 2 * Limits::FILE.around + 1);
     assert_eq!(log.first_hit, Some(100));
     let remarks: Vec<_> = rows.iter().filter(|row| row.number.is_none()).map(|row| row.text.as_str()).collect();
     assert_eq!(remarks, ["87 lines left out here", "6888 lines left out here"]);
@@ -64,9 +68,9 @@ fn a_long_source_is_bounded_but_keeps_the_surroundings_of_the_cause() {
 fn huge_lines_stay_within_the_budget() {
     let lines: Vec<_> =
         (0..5_000).map(|n| record(&format!("app.{}@a", n % 60), &format!("{n} {}", "x".repeat(3_000)))).collect();
-    let log = fold(&lines, None, at(0));
+    let log = folded(&lines, None);
     let shown = log.sources.iter().flat_map(|source| &source.chunks).flat_map(|chunk| &chunk.rows);
-    assert!(shown.map(|row| row.text.len()).sum::<usize>() <= CHARACTERS + 50 * 100);
+    assert!(shown.map(|row| row.text.len()).sum::<usize>() <= Limits::FILE.log_characters + 50 * 100);
     assert_eq!(log.sources_left_out, 10);
 }
 
@@ -74,6 +78,6 @@ fn huge_lines_stay_within_the_budget() {
 fn only_lines_of_the_service_that_failed_are_lit() {
     let cause = crash_loop().findings.remove(0);
     let fatal = "FATAL:  database files are incompatible with server";
-    let log = fold(&[record("db.1@b", fatal), record("app.1@a", fatal)], Some(&cause), at(0));
+    let log = folded(&[record("db.1@b", fatal), record("app.1@a", fatal)], Some(&cause));
     assert_eq!(log.first_hit, Some(2));
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::domain::log::Source;
 use crate::domain::results::{conclude, samples};
+use crate::report::parts;
 use crate::report::samples::{crash_loop_log, good_log};
 
 fn pages() -> [(&'static str, String); 3] {
