@@ -7,6 +7,8 @@ pub mod docker;
 pub mod forge;
 pub mod git;
 pub mod logfile;
+pub mod logread;
+pub mod oauth;
 pub mod own_key;
 pub mod probe;
 pub mod session;

@@ -1,6 +1,7 @@
 //! The command line: arguments to wiring, errors to exit codes. Standard output is data, everything else is standard error.
 
 mod check_config;
+mod control;
 mod db;
 mod deploy;
 mod healthcheck;
@@ -21,6 +22,7 @@ use crate::adapters::git::SourceError;
 use crate::config::{ConfigError, InvalidSettings, LogFormat, LogSettings, state_folder};
 use crate::domain::deployment::PlanError;
 use crate::engine::EngineError;
+use crate::engine::service::control::ControlError;
 
 /// Exit codes: 0 green, 1 red, 2 usage, 3 not judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,16 @@ enum Command {
     /// Copy the database, or put a copy in its place
     #[command(subcommand)]
     Db(db::Command),
+    /// Start nothing until `resume`; what runs goes on
+    Pause(control::PauseArguments),
+    /// Start nothing, and say when nothing runs any more
+    Drain(control::DrainArguments),
+    /// Start runs again
+    Resume(control::ResumeArguments),
+    /// End a run; what it deployed is removed
+    Cancel(control::RunArguments),
+    /// Test the commit of a run again
+    Retry(control::RunArguments),
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
@@ -141,6 +153,11 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Db(command) => db::db(command).await,
         Command::Deploy(arguments) => deploy::deploy(arguments).await,
         Command::Undeploy(app) => deploy::undeploy(app).await,
+        Command::Pause(arguments) => control::pause(arguments).await,
+        Command::Drain(arguments) => control::drain(arguments).await,
+        Command::Resume(arguments) => control::resume(arguments).await,
+        Command::Cancel(arguments) => control::cancel(arguments).await,
+        Command::Retry(arguments) => control::retry(arguments).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => inspect::plan(arguments).await,
         Command::Lint(arguments) => inspect::lint(arguments).await,
@@ -171,6 +188,7 @@ fn complain(error: &anyhow::Error) -> Exit {
         || error.downcast_ref::<InvalidSettings>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
+        || error.downcast_ref::<ControlError>().is_some_and(ControlError::is_usage)
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
     if own { Exit::Usage } else { Exit::NotJudged }
 }

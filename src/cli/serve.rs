@@ -13,7 +13,7 @@ use crate::adapters::clock::Clock;
 use crate::adapters::forge::{Forge, ForgeConfig, Pace, WantedHook};
 use crate::adapters::own_key;
 use crate::adapters::store::copy;
-use crate::config::{RecyclePolicy, RecycleSettings, Settings};
+use crate::config::{Access, RecyclePolicy, RecycleSettings, Settings};
 use crate::engine::plan::Limits;
 use crate::engine::service::{Recycle, Service, Watched};
 use crate::web;
@@ -62,10 +62,11 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
         "gate {} watches {} on {}; pages on http://{address}",
         gate.id, watched.organisation, settings.forge.url
     ));
+    let options = options(&settings, address);
     let service = Service::new(gate, forge, watched, settings.targets, clock);
     let stop = service.stop();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let pages = tokio::spawn(web::serve(listener, service.clone()));
+    let pages = tokio::spawn(web::serve(listener, service.clone(), options));
     tokio::select! {
         served = service.serve() => served?,
         _ = interrupt.recv() => {}
@@ -93,6 +94,23 @@ fn watched(settings: &Settings, bound: SocketAddr) -> Watched {
         webhook_secrets: hooks.secrets.clone(),
         settles_after: SETTLES_AFTER,
         recycle: recycle(&settings.recycle),
+    }
+}
+
+fn options(settings: &Settings, bound: SocketAddr) -> web::Options {
+    let pages = &settings.pages;
+    let oauth = pages.login.as_ref().map(|login| web::OAuth {
+        client_id: login.client_id.clone(),
+        client_secret: login.client_secret.clone(),
+        forge_url: settings.forge.url.clone(),
+        ca_path: settings.forge.ca_path.clone(),
+    });
+    web::Options {
+        public_url: pages.public_url(bound),
+        oauth,
+        organisation: settings.watch.organisation.to_string(),
+        operators: vec![pages.operators.clone()],
+        closed: pages.access == Access::Login,
     }
 }
 

@@ -1,121 +1,160 @@
-//! Pages: what runs, what waits, what came of it. No JavaScript is needed; nothing is asked of another host.
+//! Pages: what runs, what waits, what came of it; and what people may do about it. Nothing needs JavaScript, nothing is asked of
+//! another host, and no page is unbounded.
 
+mod actions;
+mod badge;
+mod error;
+mod files;
+mod frame;
+mod guard;
+mod health;
+mod help;
 mod hooks;
-mod pages;
+mod list;
+mod live;
+mod log;
+mod login;
+mod metrics;
+mod now;
+mod recipes;
+mod run;
+mod status;
+mod targets;
+mod view;
+mod visitor;
+mod why;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use secrecy::SecretString;
 use tokio::net::TcpListener;
 
-use self::pages::{Error, Now, Wait};
-use crate::adapters::store::StoreError;
+use self::error::Failed;
 use crate::engine::service::Service;
 
-/// Reports carry their style in themselves; nothing else may be inline, and nothing is loaded from anywhere.
-const POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The style of all pages: that of the reports, and what only a service has.
+const STYLE: &str = concat!(include_str!("../../templates/report.css"), include_str!("../../templates/web.css"));
+/// The one script.
+const SCRIPT: &str = include_str!("../../templates/live.js");
+
+/// How the pages are reached, and who may do what.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where people reach this gate, without a slash at the end.
+    pub public_url: String,
+    /// How people log in; `None`: nobody can.
+    pub oauth: Option<OAuth>,
+    /// The organisation whose members may cancel and retry.
+    pub organisation: String,
+    /// Teams whose members may pause, drain and resume: `team` of the organisation, or `organisation:team`.
+    pub operators: Vec<String>,
+    /// Pages are for members of the organisation alone.
+    pub closed: bool,
+}
+
+/// The gate as an OAuth2 application of the forge.
+#[derive(Debug, Clone)]
+pub struct OAuth {
+    /// The application's id.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretString,
+    /// The forge's root.
+    pub forge_url: String,
+    /// The certificate authority of the forge's own, a PEM file.
+    pub ca_path: Option<PathBuf>,
+}
+
+/// What handlers share.
+#[derive(Debug, Clone)]
+struct Site {
+    service: Service,
+    options: Arc<Options>,
+    live: Arc<live::Live>,
+    /// One log at a time is folded into a page: a large one costs memory and a core for a moment.
+    folding: Arc<tokio::sync::Semaphore>,
+    folded: Arc<run::Folded>,
+}
 
 /// Serves pages until the task is ended.
 ///
 /// # Errors
 /// When the listener breaks.
-pub async fn serve(listener: TcpListener, service: Service) -> std::io::Result<()> {
-    axum::serve(listener, router(service)).await
+pub async fn serve(listener: TcpListener, service: Service, options: Options) -> std::io::Result<()> {
+    axum::serve(listener, router(service, options)).await
 }
 
-fn router(service: Service) -> Router {
+/// All pages.
+pub fn router(service: Service, options: Options) -> Router {
+    let site = Site {
+        service,
+        options: Arc::new(options),
+        live: Arc::default(),
+        folding: Arc::new(tokio::sync::Semaphore::new(1)),
+        folded: Arc::default(),
+    };
+    let hooks = hooks::router().with_state(site.service.clone());
     Router::new()
-        .route("/", get(now))
-        .route("/runs/{number}", get(run))
-        .route("/runs/{number}/{file}", get(file))
-        .route("/style.css", get(style))
-        .merge(hooks::router())
+        .route("/", get(now::page))
+        .route("/runs", get(list::page))
+        .route("/runs/{number}", get(run::page))
+        .route("/runs/{number}/log", get(log::page))
+        .route("/runs/{number}/live", get(live::stream))
+        .route("/runs/{number}/cancel", post(actions::cancel))
+        .route("/runs/{number}/retry", post(actions::retry))
+        .route("/runs/{number}/{file}", get(files::file))
+        .route("/recipes", get(recipes::list))
+        .route("/recipes/{recipe}", get(recipes::page))
+        .route("/recipes/{recipe}/badge.svg", get(badge::badge))
+        .route("/targets", get(targets::page))
+        .route("/gate/{verb}", post(actions::gate))
+        .route("/help", get(help::page))
+        .route("/login", get(login::begin))
+        .route("/login/callback", get(login::callback))
+        .route("/logout", post(login::logout))
+        .route("/status.json", get(status::status))
+        .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(async || "ok\n"))
-        .fallback(async || Error::page(StatusCode::NOT_FOUND, "There is no such page"))
-        .with_state(service)
+        .route("/readyz", get(health::ready))
+        .route("/style.css", get(async || asset("text/css; charset=utf-8", STYLE)))
+        .route("/live.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
+        .merge(hooks)
+        .fallback(error::no_such_page)
+        .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn_with_state(site.clone(), guard::guard))
+        .with_state(site)
 }
 
-/// A page that could not be made.
-struct Broken(StoreError);
-
-impl From<StoreError> for Broken {
-    fn from(error: StoreError) -> Self {
-        Self(error)
+/// The number of a run in a path; what is none is a page that is not there. A run's id leads to its number.
+async fn run_number(site: &Site, text: &str) -> Result<i64, Failed> {
+    if let Ok(number) = text.parse::<u32>() {
+        return Ok(i64::from(number));
+    }
+    let Ok(id) = text.parse() else { return Err(Failed::NoSuch("run of that number")) };
+    match site.service.store().number_of(&id).await? {
+        Some(number) => Err(Failed::Elsewhere(format!("/runs/{number}"))),
+        None => Err(Failed::NoSuch("run of that number")),
     }
 }
 
-impl IntoResponse for Broken {
-    fn into_response(self) -> Response {
-        tracing::error!(error = %self.0, "a page could not be made");
-        Error::page(StatusCode::INTERNAL_SERVER_ERROR, "This page could not be made; the gate's log says why")
-    }
+fn asset(kind: &'static str, content: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=600")], content).into_response()
 }
 
-async fn now(State(service): State<Service>) -> Result<Response, Broken> {
-    let (open, latest) = (service.store().show_open().await?, service.store().show_latest().await?);
-    Ok(page(StatusCode::OK, Now::new(open, latest, &service.heard(), service.watched()).html()))
+fn html(status: StatusCode, page: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
 }
 
-async fn run(State(service): State<Service>, Path(number): Path<i64>) -> Result<Response, Broken> {
-    let Some(run) = service.store().show_run(number).await? else {
-        return Ok(Error::page(StatusCode::NOT_FOUND, "There is no run of that number"));
-    };
-    let folder = service.state().run(&run.id);
-    match tokio::fs::read_to_string(folder.report()).await {
-        Ok(report) if run.verdict.is_some() => Ok(page(StatusCode::OK, report)),
-        Ok(_) | Err(_) => {
-            let log = tokio::fs::read(folder.log()).await.unwrap_or_default();
-            Ok(page(StatusCode::OK, Wait::new(run, &log).html()))
-        }
-    }
+/// A page from its template.
+fn rendered(page: &impl askama::Template) -> Result<Response, Failed> {
+    Ok(html(StatusCode::OK, crate::report::clean_page(page.render()?)))
 }
 
-/// The files of a run, by a name from a fixed list: what comes from outside is never a path.
-async fn file(State(service): State<Service>, Path((number, file)): Path<(i64, String)>) -> Result<Response, Broken> {
-    let Some(run) = service.store().show_run(number).await? else {
-        return Ok(Error::page(StatusCode::NOT_FOUND, "There is no run of that number"));
-    };
-    let folder = service.state().run(&run.id);
-    let (path, kind) = match file.as_str() {
-        "results.json" => (folder.results(), "application/json"),
-        "log.jsonl" => (folder.log(), "application/jsonl"),
-        "report.html" => (folder.report(), "text/html; charset=utf-8"),
-        _ => return Ok(Error::page(StatusCode::NOT_FOUND, "There is no such file")),
-    };
-    match tokio::fs::read(path).await {
-        Ok(content) => Ok(secured(StatusCode::OK, kind, content)),
-        Err(_) => Ok(Error::page(StatusCode::NOT_FOUND, "This run has no such file (yet)")),
-    }
-}
-
-async fn style() -> Response {
-    secured(StatusCode::OK, "text/css", pages::STYLE)
-}
-
-fn page(status: StatusCode, html: String) -> Response {
-    secured(status, "text/html; charset=utf-8", html)
-}
-
-fn secured(status: StatusCode, kind: &'static str, body: impl IntoResponse) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (HeaderName::from_static("cache-control"), HeaderValue::from_static("no-cache")),
-    ];
-    let mut response = body.into_response();
-    *response.status_mut() = status;
-    for (name, value) in headers {
-        response.headers_mut().insert(name, value);
-    }
-    response
-}
-
-impl Error {
-    fn page(status: StatusCode, what: &'static str) -> Response {
-        page(status, Self { what, code: status.as_u16() }.html())
-    }
-}
+type Here = State<Site>;

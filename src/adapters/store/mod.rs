@@ -2,18 +2,24 @@
 
 pub mod copy;
 mod inbox;
+mod numbers;
 mod outbox;
 mod queue;
 mod read;
 mod run;
+mod session;
+mod switch;
 mod target;
 mod watch;
 
 pub use inbox::{BroughtBy, Heard};
+pub use numbers::{Ended, Numbers};
 pub use outbox::{Due, Kind, Wanted, Withdrawn};
 pub use queue::{Asked, Cause, Needs, NewRequest, RunState};
 pub use read::Shown;
 pub use run::{End, NewRun, Phase, Run, StageRow, StageState};
+pub use session::{May, Person};
+pub use switch::{Action, Switch, SwitchedOn, Switches};
 pub use target::KnownTarget;
 pub use watch::{EndedSweep, OpenSweep};
 

@@ -1,11 +1,11 @@
-//! What pages show.
+//! What pages show. No list is unbounded.
 
 use jiff::Timestamp;
 use sqlx::Row as _;
 
 use super::run::instant;
 use super::{Store, StoreError, Tried as _};
-use crate::domain::ids::RunId;
+use crate::domain::ids::{CommitSha, RunId};
 
 /// A run as a page shows it.
 #[derive(Debug, Clone)]
@@ -16,18 +16,26 @@ pub struct Shown {
     pub number: i64,
     /// `fetching`, `queued`, `running` or `done`.
     pub state: String,
+    /// `command_line`, `pull_request`, `post_merge` or `sweep`.
+    pub cause: String,
     /// The recipe.
     pub recipe: String,
     /// `owner/name` on the forge; empty for the command line.
     pub repository: String,
     /// The pull request.
     pub pull: Option<i64>,
+    /// The commit under test.
+    pub head: Option<CommitSha>,
+    /// The version label of what was tested, once that is known.
+    pub version: String,
     /// Who asked.
     pub asked_by: String,
     /// The target, once it has one.
     pub target: String,
     /// The stage in which it is, or was last.
     pub stage: String,
+    /// Why it was cancelled, if it was.
+    pub cancelled: Option<String>,
     /// `green`, `red` or `not_judged`, once it has one.
     pub verdict: Option<String>,
     /// The verdict in one sentence.
@@ -42,25 +50,75 @@ pub struct Shown {
     pub finished_at: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "SELECT id, number, state, recipe, coalesce(repository, '') AS repository, pull, coalesce(asked_by, '') AS asked_by,
-    coalesce(target, '') AS target, verdict, coalesce(sentence, '') AS sentence, coalesce(level, 0) AS level, queued_at, started_at, finished_at,
+const COLUMNS: &str = "SELECT id, number, state, cause, recipe, coalesce(repository, '') AS repository, pull, head, coalesce(asked_by, '') AS asked_by,
+    coalesce(target, '') AS target, cancelled, verdict, coalesce(sentence, '') AS sentence, coalesce(level, 0) AS level, queued_at, started_at, finished_at,
+    coalesce(json_extract(results, '$.recipe.head.version'), '') AS version,
     coalesce((SELECT name FROM stage WHERE stage.run = run.id ORDER BY started_at DESC, rowid DESC LIMIT 1), '') AS stage FROM run";
 
+/// A value for a `?`.
+enum Bind<'a> {
+    Number(i64),
+    Text(&'a str),
+}
+
 impl Store {
-    /// Runs without a verdict, in the order in which they were asked for.
+    /// Runs without a verdict: those that run, then those that wait, in the order in which they were asked for.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn show_open(&self) -> Result<Vec<Shown>, StoreError> {
-        self.show("WHERE state IN ('fetching', 'queued', 'running') ORDER BY number", None).await
+    pub async fn show_open(&self, most: i64) -> Result<Vec<Shown>, StoreError> {
+        let condition =
+            "WHERE state IN ('fetching', 'queued', 'running') ORDER BY state = 'running' DESC, number LIMIT ?";
+        self.show(condition, &[Bind::Number(most)]).await
     }
 
-    /// The runs that ended last, newest first.
+    /// The runs that ended last, newest first; `before`: those that ended before that run.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn show_latest(&self) -> Result<Vec<Shown>, StoreError> {
-        self.show("WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 20", None).await
+    pub async fn show_ended(&self, before: Option<i64>, most: i64) -> Result<Vec<Shown>, StoreError> {
+        let condition = "WHERE finished_at IS NOT NULL AND (?1 < 0 OR (finished_at, number) < (SELECT finished_at, number FROM run WHERE number = ?1))
+             ORDER BY finished_at DESC, number DESC LIMIT ?2";
+        self.show(condition, &[Bind::Number(before.unwrap_or(-1)), Bind::Number(most)]).await
+    }
+
+    /// Runs of one recipe, newest first; `before`: those with a smaller number.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn show_runs_of(&self, recipe: &str, before: Option<i64>, most: i64) -> Result<Vec<Shown>, StoreError> {
+        let condition = "WHERE recipe = ? AND number < ? ORDER BY number DESC LIMIT ?";
+        let before = before.unwrap_or(i64::MAX);
+        self.show(condition, &[Bind::Text(recipe), Bind::Number(before), Bind::Number(most)]).await
+    }
+
+    /// The last run of each pull request of a recipe, newest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn show_pulls_of(&self, recipe: &str, most: i64) -> Result<Vec<Shown>, StoreError> {
+        let condition = "WHERE recipe = ?1 AND number IN (SELECT max(number) FROM run WHERE recipe = ?1 AND pull IS NOT NULL GROUP BY repository, pull)
+             ORDER BY number DESC LIMIT ?2";
+        self.show(condition, &[Bind::Text(recipe), Bind::Number(most)]).await
+    }
+
+    /// The newest green run of a recipe.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn show_last_green(&self, recipe: &str) -> Result<Option<Shown>, StoreError> {
+        let condition = "WHERE recipe = ? AND verdict = 'green' ORDER BY number DESC LIMIT 1";
+        Ok(self.show(condition, &[Bind::Text(recipe)]).await?.pop())
+    }
+
+    /// The newest run that says something of its recipe, green or red; one of the default branch before one of a pull request.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn show_last_judged(&self, recipe: &str) -> Result<Option<Shown>, StoreError> {
+        let condition = "WHERE recipe = ? AND verdict IN ('green', 'red')
+             ORDER BY cause IN ('post_merge', 'sweep') DESC, number DESC LIMIT 1";
+        Ok(self.show(condition, &[Bind::Text(recipe)]).await?.pop())
     }
 
     /// One run by its number.
@@ -68,15 +126,75 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn show_run(&self, number: i64) -> Result<Option<Shown>, StoreError> {
-        Ok(self.show("WHERE number = ?", Some(number)).await?.pop())
+        Ok(self.show("WHERE number = ?", &[Bind::Number(number)]).await?.pop())
     }
 
-    async fn show(&self, condition: &str, number: Option<i64>) -> Result<Vec<Shown>, StoreError> {
+    /// The number of the run with that id.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn number_of(&self, id: &RunId) -> Result<Option<i64>, StoreError> {
+        let id = id.as_str();
+        sqlx::query_scalar!("SELECT number FROM run WHERE id = ?", id)
+            .fetch_optional(&self.read)
+            .await
+            .tried("look for a run")
+    }
+
+    /// `results.json` of a run; `None` for one that ended before it had any.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn results_of(&self, number: i64) -> Result<Option<String>, StoreError> {
+        let results = sqlx::query_scalar!("SELECT results FROM run WHERE number = ?", number)
+            .fetch_optional(&self.read)
+            .await
+            .tried("read the results")?;
+        Ok(results.flatten().filter(|results| results != "null"))
+    }
+
+    /// Names of recipes that have runs or are watched, in order; `after`: those behind that name.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn recipe_names(&self, after: &str, most: i64) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar!(
+            r#"SELECT name AS "name!: String" FROM (
+                 SELECT recipe AS name FROM run UNION SELECT substr(repository, instr(repository, '/') + 1) FROM reference)
+               WHERE name > ? ORDER BY name LIMIT ?"#,
+            after,
+            most
+        )
+        .fetch_all(&self.read)
+        .await
+        .tried("list the recipes")
+    }
+
+    /// Whether a recipe of that name is watched, or was.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn knows_recipe(&self, name: &str) -> Result<bool, StoreError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT (SELECT count(*) FROM run WHERE recipe = ?1)
+                      + (SELECT count(*) FROM reference WHERE substr(repository, instr(repository, '/') + 1) = ?1) AS "count!: i64""#,
+            name
+        )
+        .fetch_one(&self.read)
+        .await
+        .tried("look for a recipe")?;
+        Ok(count > 0)
+    }
+
+    async fn show(&self, condition: &str, binds: &[Bind<'_>]) -> Result<Vec<Shown>, StoreError> {
         // Both parts are constants of this file; what comes from outside is bound.
         let statement = sqlx::AssertSqlSafe(format!("{COLUMNS} {condition}"));
         let mut query = sqlx::query(statement);
-        if let Some(number) = number {
-            query = query.bind(number);
+        for bind in binds {
+            query = match bind {
+                Bind::Number(number) => query.bind(*number),
+                Bind::Text(text) => query.bind((*text).to_owned()),
+            };
         }
         let rows = query.fetch_all(&self.read).await.tried("read runs for a page")?;
         Ok(rows.iter().filter_map(shown).collect())
@@ -89,12 +207,16 @@ fn shown(row: &sqlx::sqlite::SqliteRow) -> Option<Shown> {
         id: row.get::<String, _>("id").parse().ok()?,
         number: row.get("number"),
         state: row.get("state"),
+        cause: row.get("cause"),
         recipe: row.get("recipe"),
         repository: row.get("repository"),
         pull: row.get("pull"),
+        head: row.get::<Option<String>, _>("head").and_then(|head| head.parse().ok()),
+        version: row.get("version"),
         asked_by: row.get("asked_by"),
         target: row.get("target"),
         stage: row.get("stage"),
+        cancelled: row.get("cancelled"),
         verdict: row.get("verdict"),
         sentence: row.get("sentence"),
         level: row.get("level"),

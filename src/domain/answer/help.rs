@@ -2,20 +2,26 @@
 
 use crate::domain::command::{Command, Flag, Options, WORD, Word};
 
-/// What can be written. Every command and every flag is here, since none of the matches below has a way around.
-pub(super) fn said() -> String {
+/// What can be written, each with what it does. Every command and every flag that this version can do is here, since none of the
+/// matches below has a way around.
+#[must_use]
+pub fn commands() -> Vec<(String, &'static str)> {
     let commands = [Command::Test(Options::default())].into_iter().chain(Word::ALL.iter().map(|word| (*word).into()));
-    let commands: String = commands.map(|command| format!("- `{command}`: {}\n", does(&command))).collect();
-    let (built, later): (Vec<&Flag>, Vec<&Flag>) = Flag::ALL.iter().partition(|flag| flag.built());
-    let flag = |flag: &&Flag| {
+    let commands = commands.map(|command| (command.to_string(), does(&command)));
+    let flag = |flag: &Flag| {
         let value = flag.value().map_or_else(String::new, |value| format!(" {value}"));
-        format!("- `{WORD} {}{value}`: {}\n", flag.name(), asks(**flag))
+        (format!("{WORD} {}{value}", flag.name()), asks(*flag))
     };
-    let flags: String = built.iter().map(flag).collect();
+    commands.chain(Flag::ALL.iter().filter(|flag| flag.built()).map(flag)).collect()
+}
+
+pub(super) fn said() -> String {
+    let commands: String = commands().iter().map(|(written, does)| format!("- `{written}`: {does}\n")).collect();
+    let later: Vec<&Flag> = Flag::ALL.iter().filter(|flag| !flag.built()).collect();
     let later = later.iter().map(|flag| format!("`{}`", flag.name())).collect::<Vec<_>>().join(", ");
     let later = if later.is_empty() { later } else { format!("Not in this version: {later}.\n") };
     format!(
-        "What can be written as the first words of a new comment on a pull request:\n{commands}{flags}\n{later}Accounts that may write to the repository and members of its organisation can ask, people and programs alike. Only the first line counts; quotes, code, reviews and edits of older comments do nothing.\n"
+        "What can be written as the first words of a new comment on a pull request:\n{commands}\n{later}Accounts that may write to the repository and members of its organisation can ask, people and programs alike. Only the first line counts; quotes, code, reviews and edits of older comments do nothing.\n"
     )
 }
 

@@ -16,6 +16,7 @@ mod words;
 
 pub use self::commit_status::{CommitState, CommitStatus, commit_status};
 pub use self::earlier::Earlier;
+pub use self::help::commands;
 pub use self::marker::{Marker, marker};
 pub use self::progress::{Ahead, Ending, Kept, Waits};
 pub use self::status::{RunLine, RunNow};

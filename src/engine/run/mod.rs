@@ -81,6 +81,9 @@ impl<E: Into<EngineError>> From<E> for Stop {
     }
 }
 
+/// How often a run looks whether somebody cancelled it in the database.
+const HEED: Duration = Duration::from_secs(1);
+
 /// Who hears the log live.
 pub type Listener = tokio::sync::mpsc::UnboundedSender<Record>;
 
@@ -198,6 +201,27 @@ impl Run {
     /// # Errors
     /// Only what keeps the verdict from being stored; everything else is in the results.
     pub async fn drive(&self) -> Result<Results, EngineError> {
+        tokio::select! {
+            biased;
+            results = self.drive_all() => results,
+            never = self.heed_its_row() => never,
+        }
+    }
+
+    /// Ends the run when somebody cancels it in the database: another process may do that, as `cc-ci cancel` does.
+    async fn heed_its_row(&self) -> Result<Results, EngineError> {
+        while !self.cancel.is_cancelled() {
+            tokio::time::sleep(HEED).await;
+            // A database that cannot be read now is asked again.
+            if self.gate.store.is_cancelled(&self.plan.run).await.unwrap_or(false) {
+                self.log.say("cancelled from outside");
+                self.cancel.cancel();
+            }
+        }
+        std::future::pending().await
+    }
+
+    async fn drive_all(&self) -> Result<Results, EngineError> {
         if let Some(mut live) = self.reached().await? {
             self.work(&mut live).await?;
             self.stage(Stage::Teardown, self.teardown(live)).await?;

@@ -4,6 +4,8 @@
 //! wake-up only makes it look sooner; after a restart every loop finds its work where it was.
 
 mod answers;
+mod board;
+pub mod control;
 mod drive;
 mod enrolment;
 mod fetch;
@@ -19,7 +21,7 @@ mod situation;
 mod targets;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -109,6 +111,10 @@ struct Shared {
     stop: CancellationToken,
     tasks: TaskTracker,
     heard: Mutex<Heard>,
+    /// When each loop began its last round.
+    beats: Mutex<BTreeMap<Round, Timestamp>>,
+    /// The runs of an earlier process were taken up.
+    took_up: AtomicBool,
     /// The token may not set commit statuses; said once.
     statuses_refused: AtomicBool,
     /// The token may not set up hooks; said once.
@@ -128,7 +134,7 @@ struct Wake {
 }
 
 /// The loops of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Round {
     /// From the forge to the inbox.
     Poll,
@@ -182,6 +188,8 @@ impl Service {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             heard: Mutex::default(),
+            beats: Mutex::default(),
+            took_up: AtomicBool::new(false),
             statuses_refused: AtomicBool::new(false),
             hooks_refused: AtomicBool::new(false),
         };
@@ -259,6 +267,7 @@ impl Service {
     async fn work(&self) -> Result<(), EngineError> {
         self.settle().await?;
         self.drive_what_runs().await?;
+        self.shared.took_up.store(true, Ordering::Relaxed);
         self.schedule().await?;
         self.answer_what_ended().await
     }
@@ -269,6 +278,7 @@ impl Service {
         // Said when it begins, when it changes and when it is over, not at each turn.
         let mut trouble = None;
         while !self.shared.stop.is_cancelled() {
+            self.beat(round);
             let failed = self.round(round).await.err().map(|error| error.to_string());
             match &failed {
                 Some(error) if failed != trouble => tracing::warn!(error, ?round, "a round failed; it is done again"),
