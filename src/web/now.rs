@@ -54,7 +54,7 @@ pub(super) async fn page(Extract(site): Here, Extension(visitor): Extension<Visi
         store.show_open(OPEN).await?.into_iter().partition(|run| run.state == "running");
     let numbers = store.numbers().await?;
     let mut waits = why::all(&site).await?;
-    let waiting: Vec<Waiting> = waiting
+    let mut waiting: Vec<Waiting> = waiting
         .into_iter()
         .map(|run| {
             let told = waits.remove(&run.id);
@@ -66,6 +66,7 @@ pub(super) async fn page(Extract(site): Here, Extension(visitor): Extension<Visi
             }
         })
         .collect();
+    waiting.sort_by_key(|it| it.place);
     let mut cards = Vec::new();
     for run in running {
         cards.push(card(&site, run).await?);

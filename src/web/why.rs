@@ -84,7 +84,7 @@ fn running(behind: &Behind, numbers: &BTreeMap<RunId, i64>) -> String {
 }
 
 fn number(run: &RunId, numbers: &BTreeMap<RunId, i64>) -> String {
-    numbers.get(run).map_or_else(|| "a run that has just ended".to_owned(), |number| format!("run {number}"))
+    numbers.get(run).map_or_else(|| "another run".to_owned(), |number| format!("run {number}"))
 }
 
 fn starts(eta: Eta) -> String {
@@ -94,7 +94,7 @@ fn starts(eta: Eta) -> String {
         _ => format!("≈ {} min", (ms + 30_000) / 60_000),
     };
     if eta.by_limit {
-        format!("in {} at latest", duration(ms(eta.after) / 60_000 * 60_000 + 60_000))
+        format!("≤ {}", duration(ms(eta.after) / 60_000 * 60_000 + 60_000))
     } else {
         about(ms(eta.after))
     }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_only_a_limit_bounds_is_said_so() {
-        assert_eq!(starts(Eta { after: Duration::from_secs(3_500), by_limit: true }), "in 59 min at latest");
+        assert_eq!(starts(Eta { after: Duration::from_secs(3_500), by_limit: true }), "≤ 59 min");
         assert_eq!(starts(Eta { after: Duration::from_secs(2), by_limit: false }), "now");
     }
 }
