@@ -16,7 +16,7 @@ use crate::domain::results::duration;
 
 const RECIPES: usize = 30;
 const HISTORY: usize = 25;
-const PULLS: i64 = 20;
+const PULLS: i64 = 8;
 /// Verdicts in a row of glyphs.
 const GLYPHS: i64 = 10;
 
