@@ -302,8 +302,12 @@ fn s47_the_hook_is_kept_as_it_should_be_and_nothing_more() {
     // A delivery changes the hook's time, and the order of its events means nothing.
     let plain = |hooks: &[serde_json::Value]| {
         let event = |event: &serde_json::Value| event.as_str().unwrap().to_owned();
-        let events = |hook: &serde_json::Value| hook["events"].as_array().unwrap().iter().map(event).collect::<BTreeSet<_>>();
-        hooks.iter().map(|hook| (hook["id"].as_u64(), hook["config"].clone().to_string(), events(hook))).collect::<BTreeSet<_>>()
+        let events =
+            |hook: &serde_json::Value| hook["events"].as_array().unwrap().iter().map(event).collect::<BTreeSet<_>>();
+        hooks
+            .iter()
+            .map(|hook| (hook["id"].as_u64(), hook["config"].clone().to_string(), events(hook)))
+            .collect::<BTreeSet<_>>()
     };
     assert_eq!(plain(&before), plain(&organisation.hooks()));
     lab.assert_untouched();

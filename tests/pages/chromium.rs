@@ -41,11 +41,11 @@ impl Chromium {
         let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         let mut chromium =
             Self { child, to, from, session: Value::Null, next: 0, complaints: Vec::new(), _profile: profile };
-        let target = chromium.ask("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
-        let attached = chromium.ask("Target.attachToTarget", json!({ "targetId": target, "flatten": true }));
+        let target = chromium.ask("Target.createTarget", &json!({ "url": "about:blank" }))["targetId"].clone();
+        let attached = chromium.ask("Target.attachToTarget", &json!({ "targetId": target, "flatten": true }));
         chromium.session = attached["sessionId"].clone();
         for domain in ["Page.enable", "Runtime.enable", "Log.enable"] {
-            chromium.ask(domain, json!({}));
+            chromium.ask(domain, &json!({}));
         }
         chromium
     }
@@ -53,16 +53,16 @@ impl Chromium {
     /// How the next pages are looked at.
     pub(crate) fn look(&mut self, width: u32, theme: &str, script: bool) {
         let screen = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
-        self.ask("Emulation.setDeviceMetricsOverride", screen);
+        self.ask("Emulation.setDeviceMetricsOverride", &screen);
         let feature = json!({ "name": "prefers-color-scheme", "value": theme });
-        self.ask("Emulation.setEmulatedMedia", json!({ "features": [feature] }));
-        self.ask("Emulation.setScriptExecutionDisabled", json!({ "value": !script }));
+        self.ask("Emulation.setEmulatedMedia", &json!({ "features": [feature] }));
+        self.ask("Emulation.setScriptExecutionDisabled", &json!({ "value": !script }));
     }
 
     /// Opens a page. Returns what it complained of.
     pub(crate) fn open(&mut self, url: &str) -> Vec<String> {
         self.complaints.clear();
-        let went = self.ask("Page.navigate", json!({ "url": url }));
+        let went = self.ask("Page.navigate", &json!({ "url": url }));
         assert!(went["errorText"].is_null(), "{url}: {went}");
         while self.read()["method"] != "Page.loadEventFired" {}
         std::mem::take(&mut self.complaints)
@@ -70,7 +70,7 @@ impl Chromium {
 
     /// How wide the page's content is, in pixels.
     pub(crate) fn content_width(&mut self) -> u32 {
-        let metrics = self.ask("Page.getLayoutMetrics", json!({}));
+        let metrics = self.ask("Page.getLayoutMetrics", &json!({}));
         let width = metrics["cssContentSize"]["width"].as_f64().unwrap();
         format!("{width:.0}").parse().unwrap()
     }
@@ -78,7 +78,7 @@ impl Chromium {
     /// The value of an expression.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let answer = self.ask("Runtime.evaluate", asked);
+        let answer = self.ask("Runtime.evaluate", &asked);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
@@ -86,11 +86,11 @@ impl Chromium {
     /// The whole page as a picture.
     pub(crate) fn picture(&mut self) -> Vec<u8> {
         let asked = json!({ "format": "png", "captureBeyondViewport": true });
-        let answer = self.ask("Page.captureScreenshot", asked);
+        let answer = self.ask("Page.captureScreenshot", &asked);
         STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
     }
 
-    fn ask(&mut self, method: &str, parameters: Value) -> Value {
+    fn ask(&mut self, method: &str, parameters: &Value) -> Value {
         self.next += 1;
         let mut message = json!({ "id": self.next, "method": method, "params": parameters });
         if !self.session.is_null() {

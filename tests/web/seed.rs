@@ -22,6 +22,7 @@ use cc_ci::domain::results::{
 use cc_ci::domain::stage::Stage;
 use cc_ci::domain::target::{Endpoint, Role, Target};
 use cc_ci::domain::verdict::Verdict;
+use cc_ci::engine::plan::Limits;
 use cc_ci::engine::run::Gate;
 use cc_ci::engine::service::{Heard, Round, Service, Watched};
 use cc_ci::engine::state::StateFolder;
@@ -60,7 +61,7 @@ pub(crate) async fn service(folder: &Path, forge: &str) -> Service {
         tests_repository: None,
         poll: Duration::from_secs(1),
         public_url: "http://127.0.0.1".into(),
-        limit_seconds: 3_600,
+        limits: Limits::default(),
         sweep_period: None,
         webhook_secrets: Vec::new(),
         hook: None,
