@@ -1,14 +1,16 @@
 //! The forge as a provider of logins: a code for a token, the token for who that is.
 
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Response, header};
+use reqwest::{Certificate, Response, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::probe::root_cause;
+use crate::domain::forge::Login;
 
 const PATIENCE: Duration = Duration::from_secs(15);
 /// No answer that is read is larger: somebody in many groups has a long list.
@@ -37,6 +39,8 @@ pub struct Client<'a> {
     pub client_id: &'a str,
     /// Its secret.
     pub client_secret: &'a SecretString,
+    /// The certificate authority of the forge's own, a PEM file.
+    pub ca_path: Option<&'a Path>,
     /// Where the forge sends the browser back to; the same as when the login began.
     pub redirect_uri: &'a str,
 }
@@ -63,8 +67,14 @@ impl Client<'_> {
     /// # Errors
     /// [`OAuthError`].
     pub async fn userinfo(&self, code: &str, verifier: &str) -> Result<Userinfo, OAuthError> {
-        let client = reqwest::Client::builder().redirect(Policy::none()).timeout(PATIENCE).user_agent("cc-ci").build();
-        let client = client.map_err(|error| OAuthError::Silent(root_cause(&error)))?;
+        let mut builder =
+            reqwest::Client::builder().redirect(Policy::none()).timeout(PATIENCE).user_agent("cc-ci").no_proxy();
+        if let Some(path) = self.ca_path {
+            let pem = tokio::fs::read(path).await.map_err(|error| OAuthError::Silent(error.to_string()))?;
+            let roots = Certificate::from_pem_bundle(&pem).map_err(|error| OAuthError::Silent(root_cause(&error)))?;
+            builder = builder.tls_certs_only(roots);
+        }
+        let client = builder.build().map_err(|error| OAuthError::Silent(root_cause(&error)))?;
         let root = self.forge_url.trim_end_matches('/');
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "authorization_code")
@@ -82,7 +92,8 @@ impl Client<'_> {
         let token: Token = read(asked.send().await).await?;
         let asked = client.get(format!("{root}/login/oauth/userinfo")).bearer_auth(token.access_token.expose_secret());
         let info: Userinfo = read(asked.send().await).await?;
-        if info.login.is_empty() || info.login.len() > 255 { Err(OAuthError::Unreadable) } else { Ok(info) }
+        Login::parse(&info.login).map_err(|_| OAuthError::Unreadable)?;
+        Ok(info)
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
     let watched = watched(&settings, address);
     let (organisation, url) = (&watched.organisation, &settings.forge.url);
     say(log, &format!("gate {} watches {organisation} on {url}; pages on http://{address}", gate.id));
-    let options = pages(&settings, &watched);
+    let options = options(&settings, address);
     let service = Service::new(gate, forge, watched, settings.targets, clock);
     let stop = service.stop();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -98,18 +98,20 @@ fn watched(settings: &Settings, bound: SocketAddr) -> Watched {
     }
 }
 
-fn pages(settings: &Settings, watched: &Watched) -> web::Options {
-    let oauth = settings.pages.login.clone().map(|login| web::OAuth {
-        client_id: login.client_id,
-        client_secret: login.client_secret,
+fn options(settings: &Settings, bound: SocketAddr) -> web::Options {
+    let pages = &settings.pages;
+    let oauth = pages.login.as_ref().map(|login| web::OAuth {
+        client_id: login.client_id.clone(),
+        client_secret: login.client_secret.clone(),
         forge_url: settings.forge.url.clone(),
+        ca_path: settings.forge.ca_path.clone(),
     });
     web::Options {
-        public_url: watched.public_url.clone(),
+        public_url: pages.public_url(bound),
         oauth,
-        organisation: watched.organisation.to_string(),
-        operators: vec![settings.pages.operators.clone()],
-        closed: settings.pages.access == Access::Login,
+        organisation: settings.watch.organisation.to_string(),
+        operators: vec![pages.operators.clone()],
+        closed: pages.access == Access::Login,
     }
 }
 

@@ -83,7 +83,7 @@ keys! {
     LISTEN Plain "127.0.0.1:8080" "Where pages are served, `address:port`"
     PUBLIC_URL Plain "http://LISTEN" "Where people reach the pages, for links in comments"
     PAGES Plain "public" "Who may read the pages: `public`, or `login`: members of the organisation"
-    OAUTH_CLIENT_ID Plain "" "The gate as an OAuth2 application of the forge, with the redirect address `PUBLIC_URL/login/done`; without one nobody can log in"
+    OAUTH_CLIENT_ID Plain "" "The gate as an OAuth2 application of the forge, with the redirect address `PUBLIC_URL/login/callback`; without one nobody can log in"
     OAUTH_CLIENT_SECRET Secret "" "The secret of that application"
     OPERATORS Plain "Owners" "The team of the organisation whose members may do more than cancel and retry runs"
 

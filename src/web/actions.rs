@@ -32,6 +32,7 @@ pub(super) async fn cancel(
     let who = visitor.allowed(May::Member, "cancel runs")?;
     let number = run_number(&site, &number).await?;
     control::cancel(site.service.store(), number, who).await?;
+    site.service.wake();
     Ok(Redirect::to(&format!("/runs/{number}")).into_response())
 }
 
@@ -43,6 +44,7 @@ pub(super) async fn retry(
     let who = visitor.allowed(May::Member, "ask for runs")?;
     let number = run_number(&site, &number).await?;
     let retried = control::retry(site.service.store(), number, who).await?;
+    site.service.wake();
     Ok(Redirect::to(&format!("/runs/{}", retried.number())).into_response())
 }
 

@@ -7,10 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::Site;
 use super::view::rough;
 use super::visitor::Visitor;
-use crate::adapters::store::{May, TargetRow};
+use super::why::held;
+use crate::adapters::store::{KnownTarget, May};
 use crate::domain::results::{count, ms_between};
 use crate::engine::EngineError;
-use crate::engine::service::{Heard, held_by};
+use crate::engine::service::Heard;
 
 /// Who was not heard for longer is not taken to be alive.
 pub(super) const STALE: SignedDuration = SignedDuration::from_mins(2);
@@ -55,10 +56,10 @@ impl Frame {
                 (true, running) => format!("{} still to end.", many(running)),
                 (false, _) => "Requests are taken, nothing is started.".to_owned(),
             };
-            notices.push(format!("{}. {rest}", capital(&held_by(on, draining))));
+            notices.push(format!("{}. {rest}", capital(&held(on, draining))));
         }
         let now = Timestamp::now();
-        let (dot, alive) = alive(site, &store.target_rows().await?, now);
+        let (dot, alive) = alive(site, &store.targets().await?, now);
         let back = url::form_urlencoded::byte_serialize(visitor.here.as_bytes()).collect();
         Ok(Self {
             at,
@@ -76,27 +77,25 @@ impl Frame {
 }
 
 /// How the gate is, by whom it heard last.
-fn alive(site: &Site, targets: &[TargetRow], now: Timestamp) -> (&'static str, String) {
+fn alive(site: &Site, targets: &[KnownTarget], now: Timestamp) -> (&'static str, String) {
     let service = &site.service;
-    let slowest =
-        service.beats().into_iter().filter(|(name, _)| matches!(*name, "work" | "answer")).min_by_key(|(_, at)| *at);
-    state(slowest, &service.heard(), service.watched().poll, targets, now)
+    let is_ours = |row: &&KnownTarget| service.targets().iter().any(|target| target.name == row.name);
+    let targets: Vec<&KnownTarget> = targets.iter().filter(is_ours).collect();
+    state(service.last_beat(), &service.heard(), service.watched().poll, &targets, now)
 }
 
 fn state(
-    slowest: Option<(&'static str, Timestamp)>,
+    beat: Option<Timestamp>,
     heard: &Heard,
     poll: Duration,
-    targets: &[TargetRow],
+    targets: &[&KnownTarget],
     now: Timestamp,
 ) -> (&'static str, String) {
     let ago = |at: Timestamp| rough(ms_between(at, now));
     let old = |at: Timestamp, most: SignedDuration| now.duration_since(at) > most;
-    match slowest {
+    match beat {
         None => return ("gone", "the worker does not run".to_owned()),
-        Some((name, at)) if old(at, STALE) => {
-            return ("gone", format!("the worker hangs: no round of {name} for {}", ago(at)));
-        }
+        Some(at) if old(at, STALE) => return ("gone", format!("the worker hangs: no round for {}", ago(at))),
         Some(_) => {}
     }
     let patience = STALE.max(SignedDuration::try_from(poll * 3).unwrap_or(STALE));
@@ -126,26 +125,28 @@ pub(super) fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::TargetName;
+    use crate::domain::queue::TargetState;
 
     #[test]
     fn the_dot_says_who_was_not_heard() {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);
         let ago = |seconds: i64| now - SignedDuration::from_secs(seconds);
         let heard = |seconds: i64| Heard { polled_at: Some(ago(seconds)), trouble: None };
-        let target = |seconds: i64| TargetRow {
-            name: "swarm-a".into(),
-            state: "clean".into(),
+        let target = |seconds: i64| KnownTarget {
+            name: TargetName::parse("swarm-a").unwrap(),
+            state: TargetState::Clean,
             reason: String::new(),
             heard_at: Some(ago(seconds)),
             changed_at: ago(900),
         };
         let poll = Duration::from_secs(15);
-        let told = |beat: Option<i64>, heard: Heard, targets: &[TargetRow]| {
-            state(beat.map(|seconds| ("work", ago(seconds))), &heard, poll, targets, now)
+        let told = |beat: Option<i64>, heard: Heard, targets: &[&KnownTarget]| {
+            state(beat.map(ago), &heard, poll, targets, now)
         };
-        assert_eq!(told(Some(1), heard(9), &[target(4)]), ("fresh", "alive · polled 9 s ago".into()));
+        assert_eq!(told(Some(1), heard(9), &[&target(4)]), ("fresh", "alive · polled 9 s ago".into()));
         assert_eq!(
-            told(Some(1), heard(9), &[target(125)]),
+            told(Some(1), heard(9), &[&target(125)]),
             ("stale", "nothing heard from swarm-a for 2 min 5 s".into())
         );
         assert_eq!(told(Some(1), heard(200), &[]).0, "stale");

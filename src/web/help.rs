@@ -9,7 +9,7 @@ use super::error::Failed;
 use super::frame::Frame;
 use super::visitor::Visitor;
 use super::{Here, rendered};
-use crate::domain::answer::commands;
+use crate::domain::answer;
 use crate::domain::stage::{Rung, RungState};
 use crate::domain::verdict::Verdict;
 use crate::report::words;
@@ -28,8 +28,8 @@ struct Page {
 pub(super) async fn page(State(site): Here, Extension(visitor): Extension<Visitor>) -> Result<Response, Failed> {
     rendered(&Page {
         frame: Frame::new(&site, visitor, "help").await?,
-        organisation: site.service.watched().organisation.to_string(),
-        commands: commands(),
+        organisation: site.options.organisation.clone(),
+        commands: answer::commands(),
         verdicts: [Verdict::Green, Verdict::Red, Verdict::NotJudged].map(|it| (words::verdict(it), verdict(it))),
         states: [RungState::Pass, RungState::Fail, RungState::NotApplicable, RungState::NotVerified]
             .map(|it| (words::rung(it), state(it))),

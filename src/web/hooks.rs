@@ -6,18 +6,17 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 
-use super::Site;
 use crate::adapters::forge::webhook::{DeliveryError, LARGEST_DELIVERY};
-use crate::engine::service::Delivered;
+use crate::engine::service::{Delivered, Service};
 
 /// `/hooks/forge`.
-pub(super) fn router() -> Router<Site> {
+pub(super) fn router() -> Router<Service> {
     let limit = DefaultBodyLimit::max(LARGEST_DELIVERY);
     Router::new().route("/hooks/forge", post(deliver)).layer(limit)
 }
 
-async fn deliver(State(site): State<Site>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
-    match site.service.deliver(&headers, &body).await {
+async fn deliver(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+    match service.deliver(&headers, &body).await {
         Delivered::Taken => (StatusCode::ACCEPTED, "taken\n".to_owned()),
         Delivered::NotSetUp => (StatusCode::NOT_FOUND, "no webhooks are set up here\n".to_owned()),
         Delivered::NotAuthentic => {

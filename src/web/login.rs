@@ -75,6 +75,7 @@ pub(super) async fn callback(
         forge_url: &oauth.forge_url,
         client_id: &oauth.client_id,
         client_secret: &oauth.client_secret,
+        ca_path: oauth.ca_path.as_deref(),
         redirect_uri: &callback_url(&site.options),
     };
     let info = client.userinfo(&code, verifier).await.map_err(|error| Failed::Forge(error.to_string()))?;

@@ -9,17 +9,15 @@ use jiff::Timestamp;
 
 use super::Here;
 use super::error::Failed;
-use crate::adapters::store::{Numbers, Switches, TargetRow};
+use crate::adapters::store::{KnownTarget, Numbers, Switches};
+use crate::domain::queue::TargetState;
 use crate::domain::results::ms_between;
-
-/// The states of a target, each a series of its own, so that a query can count them.
-const STATES: [&str; 5] = ["unknown", "clean", "leased", "dirty", "quarantined"];
 
 pub(super) async fn metrics(State(site): Here) -> Result<Response, Failed> {
     let store = site.service.store();
     let now = Timestamp::now();
     let mut text = numbers(&store.numbers().await?);
-    text.push_str(&targets(&store.target_rows().await?, now));
+    text.push_str(&targets(&store.targets().await?, now));
     text.push_str(&switches(&store.switches().await?));
     if let Some(at) = site.service.heard().polled_at {
         gauge(&mut text, "cc_ci_poll_age_seconds", "Since the forge last answered a poll.", "", &seconds(at, now));
@@ -51,12 +49,13 @@ fn numbers(numbers: &Numbers) -> String {
     text
 }
 
-fn targets(rows: &[TargetRow], now: Timestamp) -> String {
+fn targets(rows: &[KnownTarget], now: Timestamp) -> String {
     let mut text = String::new();
     head(&mut text, "cc_ci_target_state", "1 for the state that a target is in.", "gauge");
     for row in rows {
-        for state in STATES {
-            let label = format!("target=\"{}\",state=\"{state}\"", row.name);
+        // Each state is a series of its own, so that a query can count them.
+        for state in TargetState::ALL {
+            let label = format!("target=\"{}\",state=\"{}\"", row.name, state.name());
             line(&mut text, "cc_ci_target_state", &label, if row.state == state { "1" } else { "0" });
         }
     }
@@ -111,9 +110,9 @@ mod tests {
             outbox_due: 2,
             outbox_given_up: 0,
         });
-        let row = TargetRow {
-            name: "swarm-a".into(),
-            state: "clean".into(),
+        let row = KnownTarget {
+            name: crate::domain::ids::TargetName::parse("swarm-a").unwrap(),
+            state: TargetState::Clean,
             reason: String::new(),
             heard_at: Some(Timestamp::UNIX_EPOCH),
             changed_at: Timestamp::UNIX_EPOCH,

@@ -22,7 +22,9 @@ mod status;
 mod targets;
 mod view;
 mod visitor;
+mod why;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -66,6 +68,8 @@ pub struct OAuth {
     pub client_secret: SecretString,
     /// The forge's root.
     pub forge_url: String,
+    /// The certificate authority of the forge's own, a PEM file.
+    pub ca_path: Option<PathBuf>,
 }
 
 /// What handlers share.
@@ -96,6 +100,7 @@ pub fn router(service: Service, options: Options) -> Router {
         folding: Arc::new(tokio::sync::Semaphore::new(1)),
         folded: Arc::default(),
     };
+    let hooks = hooks::router().with_state(site.service.clone());
     Router::new()
         .route("/", get(now::page))
         .route("/runs", get(list::page))
@@ -120,7 +125,7 @@ pub fn router(service: Service, options: Options) -> Router {
         .route("/readyz", get(health::ready))
         .route("/style.css", get(async || asset("text/css; charset=utf-8", STYLE)))
         .route("/live.js", get(async || asset("text/javascript; charset=utf-8", SCRIPT)))
-        .merge(hooks::router())
+        .merge(hooks)
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(from_fn_with_state(site.clone(), guard::guard))

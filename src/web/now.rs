@@ -10,7 +10,7 @@ use super::error::Failed;
 use super::frame::Frame;
 use super::view::{Row, paged, rough};
 use super::visitor::Visitor;
-use super::{Here, Site, rendered};
+use super::{Here, Site, rendered, why};
 use crate::adapters::store::{Shown, StageRow, StageState};
 use crate::domain::results::{duration, ms_between};
 use crate::domain::stage::Stage;
@@ -45,7 +45,7 @@ struct Waiting {
     row: Row,
     place: usize,
     why: String,
-    starts_in: String,
+    starts: String,
 }
 
 pub(super) async fn page(Extract(site): Here, Extension(visitor): Extension<Visitor>) -> Result<Response, Failed> {
@@ -53,19 +53,20 @@ pub(super) async fn page(Extract(site): Here, Extension(visitor): Extension<Visi
     let (running, waiting): (Vec<_>, Vec<_>) =
         store.show_open(OPEN).await?.into_iter().partition(|run| run.state == "running");
     let numbers = store.numbers().await?;
-    let mut waits = site.service.waits().await?;
-    let waiting: Vec<Waiting> = waiting
+    let mut waits = why::all(&site).await?;
+    let mut waiting: Vec<Waiting> = waiting
         .into_iter()
         .map(|run| {
             let told = waits.remove(&run.id);
             Waiting {
                 place: told.as_ref().map_or(0, |told| told.place),
-                starts_in: told.as_ref().and_then(|told| told.starts_in).map_or_else(|| "–".to_owned(), about),
+                starts: told.as_ref().map_or_else(String::new, |told| told.starts.clone()),
                 why: told.map_or_else(String::new, |told| told.why),
                 row: Row::from(run),
             }
         })
         .collect();
+    waiting.sort_by_key(|it| it.place);
     let mut cards = Vec::new();
     for run in running {
         cards.push(card(&site, run).await?);
@@ -78,14 +79,14 @@ pub(super) async fn page(Extract(site): Here, Extension(visitor): Extension<Visi
         waiting,
         ended: ended.into_iter().map(Row::from).collect(),
         more_ended,
-        organisation: site.service.watched().organisation.to_string(),
+        organisation: site.options.organisation.clone(),
         trouble: site.service.heard().trouble,
     })
 }
 
 async fn card(site: &Site, run: Shown) -> Result<Running, Failed> {
     let stages = site.service.store().stages(&run.id).await?;
-    let usually = site.service.usual(&run.recipe).await?.map(duration);
+    let usually = site.service.usual(&run.recipe).await?.map(|usual| duration(why::ms(usual)));
     let (strip, strip_said) = strip(&stages);
     Ok(Running { row: Row::from(run), strip, strip_said, usually })
 }
@@ -106,15 +107,6 @@ pub(super) fn strip(rows: &[StageRow]) -> (Vec<&'static str>, String) {
     let at = classes.iter().rposition(|class| !class.is_empty()).map_or(0, |at| at + 1);
     let said = format!("stage {at} of {}", classes.len());
     (classes, said)
-}
-
-/// `≈ 3 min`, `now`.
-pub(super) fn about(ms: u64) -> String {
-    match ms {
-        0..5_000 => "now".to_owned(),
-        5_000..90_000 => format!("≈ {}", rough(ms / 5_000 * 5_000)),
-        _ => format!("≈ {} min", (ms + 30_000) / 60_000),
-    }
 }
 
 /// How long something that began then has been going on.

@@ -1,7 +1,5 @@
 //! The recipes that are watched, and one recipe: where it stands, its pull requests, its history.
 
-use std::collections::BTreeSet;
-
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -11,14 +9,14 @@ use super::error::Failed;
 use super::frame::Frame;
 use super::view::{Row, State as RunState, paged, query_number, query_value};
 use super::visitor::Visitor;
-use super::{Here, Site, rendered};
+use super::{Here, Site, rendered, why};
 use crate::adapters::store::Shown;
 use crate::domain::ids::RecipeName;
 use crate::domain::results::duration;
 
 const RECIPES: usize = 30;
 const HISTORY: usize = 25;
-const PULLS: i64 = 20;
+const PULLS: i64 = 8;
 /// Verdicts in a row of glyphs.
 const GLYPHS: i64 = 10;
 
@@ -65,17 +63,14 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failed> {
     let after = query_value(query.as_deref(), "after").unwrap_or_default();
-    let seen = site.service.store().recipe_names(&after, RECIPES as i64 + 1).await?;
-    let named = site.service.recipes().into_iter().filter(|name| name.as_str() > after.as_str());
-    let names: BTreeSet<String> = seen.into_iter().chain(named).collect();
-    let (names, more) = paged(names.into_iter().collect(), RECIPES);
+    let (names, more) = paged(site.service.store().recipe_names(&after, RECIPES as i64 + 1).await?, RECIPES);
     let mut recipes = Vec::new();
     for name in &names {
         recipes.push(line(&site, name).await?);
     }
     rendered(&List {
         frame: Frame::new(&site, visitor, "recipes").await?,
-        organisation: site.service.watched().organisation.to_string(),
+        organisation: site.options.organisation.clone(),
         recipes,
         after: names.last().filter(|_| more).cloned(),
         first: after.is_empty(),
@@ -91,7 +86,7 @@ async fn line(site: &Site, name: &str) -> Result<Line, Failed> {
         green: store.show_last_green(name).await?.as_ref().map(label).unwrap_or_default(),
         pulls: store.show_pulls_of(name, 3).await?.into_iter().map(Row::from).collect(),
         glyphs: recent.iter().rev().filter(|run| run.verdict.is_some()).map(RunState::of).collect(),
-        usually: site.service.usual(name).await?.map(duration),
+        usually: site.service.usual(name).await?.map(|usual| duration(why::ms(usual))),
     })
 }
 
@@ -105,7 +100,7 @@ pub(super) async fn page(
     let (store, name) = (site.service.store(), name.as_str());
     let before = query_number(query.as_deref(), "before");
     let (history, more) = paged(store.show_runs_of(name, before, HISTORY as i64 + 1).await?, HISTORY);
-    if history.is_empty() && before.is_none() && !site.service.recipes().contains(name) {
+    if history.is_empty() && before.is_none() && !store.knows_recipe(name).await? {
         return Err(Failed::NoSuch("recipe of that name here"));
     }
     let green = store.show_last_green(name).await?;
@@ -115,7 +110,7 @@ pub(super) async fn page(
         judged: store.show_last_judged(name).await?.map(Row::from),
         green_label: green.as_ref().map(label).unwrap_or_default(),
         green: green.map(Row::from),
-        usually: site.service.usual(name).await?.map(duration),
+        usually: site.service.usual(name).await?.map(|usual| duration(why::ms(usual))),
         pulls: store.show_pulls_of(name, PULLS).await?.into_iter().map(Row::from).collect(),
         first: before.is_none(),
         older: history.last().filter(|_| more).map(|run| run.number),

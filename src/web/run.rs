@@ -12,15 +12,15 @@ use jiff::Timestamp;
 use super::error::Failed;
 use super::frame::{Frame, capital};
 use super::log::{self, Shots};
-use super::now::{about, since, strip};
+use super::now::{since, strip};
 use super::view::Row;
 use super::visitor::Visitor;
+use super::why::{self, Waits};
 use super::{Here, SCRIPT, STYLE, Site, rendered, run_number};
 use crate::adapters::logread::{self, From};
 use crate::adapters::store::{Phase, Shown};
 use crate::domain::finding::Finding;
 use crate::domain::results::{By, Results, Timing, duration, ms_between};
-use crate::engine::service::Waits;
 use crate::report::{self, Body, Excerpt, Files, Limits, Times};
 
 /// Bytes that a body may have, so that the page with its frame, style and script is no more than 60 KB.
@@ -76,7 +76,6 @@ struct Waiting {
     around: Around,
     waits: Option<Waits>,
     why: String,
-    starts_in: Option<String>,
     asked: String,
 }
 
@@ -100,26 +99,24 @@ pub(super) async fn page(
 }
 
 async fn around(site: &Site, run: Shown) -> Result<Around, Failed> {
-    let pull = run.pull.and_then(|pull| u64::try_from(pull).ok());
     let green = site.service.store().show_last_green(&run.recipe).await?;
     Ok(Around {
-        pull_page: pull.and_then(|pull| site.service.pull_page(&run.repository, pull)),
+        pull_page: run.pull.and_then(|pull| site.service.pull_page(&run.repository, pull)),
         from_forge: run.head.is_some(),
         has_log: run.started_at.is_some(),
         has_results: site.service.store().results_of(run.number).await?.is_some(),
         last_green: green.filter(|green| green.number != run.number).map(Row::from),
-        usually: site.service.usual(&run.recipe).await?.map(duration),
+        usually: site.service.usual(&run.recipe).await?.map(|usual| duration(why::ms(usual))),
         row: Row::from(run),
     })
 }
 
 async fn waiting(site: &Site, (frame, around): (Frame, Around), run: &Shown) -> Result<Waiting, Failed> {
-    let waits = site.service.waits().await?.remove(&run.id);
+    let waits = why::all(site).await?.remove(&run.id);
     Ok(Waiting {
         frame,
         around,
         why: waits.as_ref().map_or_else(String::new, |waits| capital(&waits.why)),
-        starts_in: waits.as_ref().and_then(|waits| waits.starts_in).map(about),
         waits,
         asked: since(run.queued_at),
     })

@@ -5,8 +5,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::Here;
 use super::error::Failed;
+use super::{Here, why};
 use crate::adapters::store::Shown;
 
 const OPEN: i64 = 200;
@@ -15,7 +15,7 @@ const ENDED: i64 = 20;
 pub(super) async fn status(State(site): Here) -> Result<Response, Failed> {
     let store = site.service.store();
     let switches = store.switches().await?;
-    let waits = site.service.waits().await?;
+    let waits = why::all(&site).await?;
     let open: Vec<Value> = store
         .show_open(OPEN)
         .await?
@@ -25,7 +25,7 @@ pub(super) async fn status(State(site): Here) -> Result<Response, Failed> {
             if let Some(waits) = waits.get(&run.id) {
                 value["place"] = json!(waits.place);
                 value["why_it_waits"] = json!(waits.why);
-                value["starts_in_ms"] = json!(waits.starts_in);
+                value["starts_in_ms"] = json!(waits.starts_in_ms);
             }
             value
         })

@@ -13,6 +13,7 @@ use super::view::{Instant, Row};
 use super::visitor::Visitor;
 use super::{Here, rendered};
 use crate::adapters::store::Switches;
+use crate::domain::queue::TargetState;
 use crate::domain::target::{Endpoint, Role};
 
 const ACTIONS: i64 = 15;
@@ -32,7 +33,7 @@ struct Line {
     name: String,
     class: &'static str,
     glyph: &'static str,
-    state: String,
+    state: &'static str,
     reason: String,
     since: Option<Instant>,
     heard: String,
@@ -44,27 +45,27 @@ struct Line {
 
 pub(super) async fn page(State(site): Here, Extension(visitor): Extension<Visitor>) -> Result<Response, Failed> {
     let store = site.service.store();
-    let rows = store.target_rows().await?;
+    let rows = store.targets().await?;
     let open = store.show_open(OPEN).await?;
     let targets = site.service.targets().iter().map(|target| {
         let name = target.name.as_str();
-        let row = rows.iter().find(|row| row.name == name);
+        let row = rows.iter().find(|row| row.name == target.name);
         let runs: Vec<Row> =
             open.iter().filter(|run| run.state == "running" && run.target == name).cloned().map(Row::from).collect();
-        let state = row.map_or("unknown", |row| row.state.as_str());
+        let state = row.map_or(TargetState::Unknown, |row| row.state);
         let (class, glyph) = match state {
-            "clean" => ("pass", "✓"),
-            "leased" => ("run", "▸"),
-            "dirty" => ("infra", "!"),
-            "quarantined" => ("fail", "✕"),
-            _ => ("open", "○"),
+            TargetState::Clean => ("pass", "✓"),
+            TargetState::Leased => ("run", "▸"),
+            TargetState::Dirty => ("infra", "!"),
+            TargetState::Quarantined => ("fail", "✕"),
+            TargetState::Unknown => ("open", "○"),
         };
         let heard = row.and_then(|row| row.heard_at);
         Line {
             name: name.to_owned(),
             class,
             glyph,
-            state: state.to_owned(),
+            state: state.name(),
             reason: row.map_or_else(|| "not looked at yet: the first run will".to_owned(), |row| row.reason.clone()),
             since: row.map(|row| Instant::new(row.changed_at)),
             heard: heard.map_or_else(|| "never".to_owned(), |at| format!("{} ago", since(at))),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::adapters::store::Shown;
-use crate::domain::results::{duration, ms_between};
+use crate::domain::results::{duration, ms_between, one_line};
 use crate::domain::verdict::Verdict;
 use crate::report::words;
 
@@ -85,7 +85,16 @@ impl From<Shown> for Row {
     }
 }
 
+/// Characters of a sentence in a table.
+const LONGEST: usize = 170;
+
 impl Row {
+    /// The verdict in one sentence, bounded; glyph and word stand beside it.
+    pub(super) fn sentence(&self) -> String {
+        let sentence = self.run.sentence.strip_prefix("not judged: ").unwrap_or(&self.run.sentence);
+        one_line(sentence, LONGEST)
+    }
+
     /// A level is worth a colour of its own: whole, some, or a red run's.
     pub(super) fn level_class(&self) -> &'static str {
         match (self.state.class, self.run.level) {

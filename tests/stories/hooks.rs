@@ -138,7 +138,14 @@ async fn s47_off_by_default_no_hook_is_asked_for_at_all() {
 async fn open_door(scene: &Scene) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hooks/forge", listener.local_addr().unwrap());
-    tokio::spawn(web::serve(listener, scene.gate().clone()));
+    let options = web::Options {
+        public_url: "https://ci.example.org".to_owned(),
+        oauth: None,
+        organisation: "recipes".to_owned(),
+        operators: Vec::new(),
+        closed: false,
+    };
+    tokio::spawn(web::serve(listener, scene.gate().clone(), options));
     url
 }
 

@@ -20,6 +20,7 @@ pub(super) fn application(forge_url: &str) -> OAuth {
         client_id: "gate".into(),
         client_secret: SecretString::from("s3cret".to_owned()),
         forge_url: forge_url.into(),
+        ca_path: None,
     }
 }
 

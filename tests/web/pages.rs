@@ -1,7 +1,5 @@
 //! What pages say.
 
-use cc_ci::domain::answer::commands;
-
 use super::Site;
 use super::seed::{self, HARM};
 
@@ -111,16 +109,14 @@ async fn s50_the_pages_say_why_each_run_waits_and_when_it_starts() {
     let site = Site::new().await;
     let numbers = seed::seed(&site.service).await;
     let now = site.page("/").await;
-    let running = numbers.running;
-    assert!(
-        now.contains(&format!(
-            "behind run {running} (immich, install, 3 min 10 s; usually 39 s), since runs of one recipe go one after the other"
-        )),
-        "{now}"
-    );
-    assert!(now.contains("its commit is being fetched"));
+    let said = format!("behind run {} (immich, install, 3 min ", numbers.running);
+    assert!(now.contains(&said), "{said}: {now}");
+    assert!(now.contains("since runs of one recipe go one after the other"));
     let one = site.page(&format!("/runs/{}", numbers.waiting)).await;
-    assert!(one.contains("number 1") && one.contains("a new push will not change what is tested"), "{one}");
+    assert!(
+        one.contains("○ waiting</span> number ") && one.contains("a new push will not change what is tested"),
+        "{one}"
+    );
 }
 
 #[tokio::test]
@@ -156,8 +152,10 @@ async fn an_empty_gate_teaches() {
         assert!(page.contains("!testme") || page.contains("How to ask for one"), "{path}");
     }
     let help = site.page("/help").await;
-    for (written, _) in commands() {
-        assert!(help.contains(&written), "{written}");
+    let commands = cc_ci::domain::answer::commands();
+    assert!(commands.len() > 5);
+    for (written, _) in commands {
+        assert!(help.contains(&format!("<code>{written}</code>")), "{written}");
     }
 }
 

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use cc_ci::adapters::clock::Clock;
 use cc_ci::adapters::docker::runner::ImageSource;
-use cc_ci::adapters::forge::{CommentId, Forge, ForgeConfig, Login, Pace, PullNumber, RepoName};
-use cc_ci::adapters::store::{Cause, End, NewRequest, StageState, Store};
-use cc_ci::domain::command::Options;
+use cc_ci::adapters::forge::{Forge, ForgeConfig, Pace};
+use cc_ci::adapters::store::{Cause, End, Needs, NewRequest, StageState, Store};
+use cc_ci::domain::command::Options as Asks;
 use cc_ci::domain::enrolment::Enrolment;
 use cc_ci::domain::finding::{Finding, FindingKind};
+use cc_ci::domain::forge::{CommentId, Login, PullNumber, RepoName};
 use cc_ci::domain::ids::{CommitSha, DomainName, GateId, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::{Record, Source};
+use cc_ci::domain::queue::TargetState;
 use cc_ci::domain::results::{
     Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Revision, RunFacts, Severity,
     StageOutcome, Target as RanOn, Timing, conclude,
@@ -22,9 +24,9 @@ use cc_ci::domain::target::{Endpoint, Role, Target};
 use cc_ci::domain::verdict::Verdict;
 use cc_ci::engine::plan::Limits;
 use cc_ci::engine::run::Gate;
-use cc_ci::engine::service::{Heard, Service, Watched};
+use cc_ci::engine::service::{Heard, Round, Service, Watched};
 use cc_ci::engine::state::StateFolder;
-use cc_ci::web;
+use cc_ci::web::Options;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
@@ -63,18 +65,18 @@ pub(crate) async fn service(folder: &Path, forge: &str) -> Service {
         sweep_period: None,
         webhook_secrets: Vec::new(),
         hook: None,
-        settles_after: Duration::from_secs(30),
+        settles_after: Duration::from_secs(1),
         recycle: None,
     };
-    let forge = Forge::new(ForgeConfig {
+    let config = ForgeConfig {
         url: forge.to_owned(),
         token: SecretString::from("token".to_owned()),
-        bot_login: Login::parse("ci-bot").ok(),
+        bot_login: Some(Login::parse("ci-bot").unwrap()),
         ca_path: None,
-        pace: Pace::default(),
-    });
+        pace: Pace { attempts: 1, first_delay: Duration::from_millis(10), ..Pace::default() },
+    };
     let targets = ["swarm-a", "swarm-b", "swarm-c"].map(target).into();
-    Service::new(gate, forge.unwrap(), watched, targets, Clock::system())
+    Service::new(gate, Forge::new(config).unwrap(), watched, targets, Clock::system())
 }
 
 fn target(name: &str) -> Target {
@@ -94,8 +96,8 @@ fn target(name: &str) -> Target {
 }
 
 /// How the pages of these tests are reached.
-pub(crate) fn options(public_url: &str) -> web::Options {
-    web::Options {
+pub(crate) fn options(public_url: &str) -> Options {
+    Options {
         public_url: public_url.to_owned(),
         oauth: None,
         organisation: "recipes".into(),
@@ -106,8 +108,7 @@ pub(crate) fn options(public_url: &str) -> web::Options {
 
 /// As if its loops went round.
 pub(crate) fn alive(service: &Service) {
-    service.beat("work");
-    service.beat("answer");
+    service.beat(Round::Work);
     service.hears(Heard { polled_at: Some(Timestamp::now()), trouble: None });
 }
 
@@ -121,20 +122,19 @@ pub(crate) struct Asked {
     pub(crate) number: i64,
 }
 
-pub(crate) async fn ask(service: &Service, recipe: &str, pull: Option<u64>, who: &str, at: Timestamp) -> Asked {
+pub(crate) async fn ask(service: &Service, recipe: &str, pull: Option<i64>, who: &str, at: Timestamp) -> Asked {
     let id = RunId::from_random(rand::random());
-    let cause = if pull.is_some() { Cause::PullRequest } else { Cause::Sweep };
     let request = NewRequest {
         id: &id,
-        cause,
+        cause: if pull.is_some() { Cause::PullRequest } else { Cause::Sweep },
         recipe: &RecipeName::parse(recipe).unwrap(),
-        repository: &RepoName::new("recipes", recipe).unwrap(),
-        pull: pull.map(|pull| PullNumber::new(i64::try_from(pull).unwrap()).unwrap()),
+        repository: &RepoName::parse(&format!("recipes/{recipe}")).unwrap(),
+        pull: pull.map(|pull| PullNumber::new(pull).unwrap()),
         head: &commit(),
         asked_by: who,
-        options: &Options::default(),
+        options: &Asks::default(),
         attempt: 1,
-        comment: pull.and_then(|_| CommentId::new(i64::from(rand::random::<u32>()) + 1).ok()),
+        comment: pull.map(|_| CommentId::new(i64::from(rand::random::<u32>()) + 1).unwrap()),
         post: 1,
         vouched: false,
         first_try: None,
@@ -146,8 +146,7 @@ pub(crate) async fn ask(service: &Service, recipe: &str, pull: Option<u64>, who:
 }
 
 pub(crate) async fn queue(service: &Service, asked: &Asked) {
-    let needs = cc_ci::adapters::store::Needs { weight: 1, ..Default::default() };
-    service.store().fetched(&asked.id, &needs).await.unwrap();
+    service.store().fetched(&asked.id, &Needs { weight: 1, ..Needs::default() }).await.unwrap();
 }
 
 pub(crate) async fn start(service: &Service, asked: &Asked, target: &str, at: Timestamp) {
@@ -219,7 +218,7 @@ pub(crate) async fn seed(service: &Service) -> Numbers {
         queue(service, &asked).await;
     }
     ask(service, "mattermost", Some(11), "bo", ago(3)).await;
-    targets(service.state().root());
+    targets(service).await;
     Numbers {
         green: green.number,
         red: red.number,
@@ -236,7 +235,7 @@ async fn history(service: &Service, nth: i64) {
     let recipes = ["cc-ci", "hedgedoc", "notes", "immich", "ghost"];
     let recipe = recipes[usize::try_from(nth).unwrap() % recipes.len()];
     let begun = ago(200_000 - nth * 3_000);
-    let pull = (nth % 3 != 0).then(|| u64::try_from(10 + nth / 6).unwrap());
+    let pull = (nth % 3 != 0).then(|| 10 + nth / 6);
     let asked = ask(service, recipe, pull, "ada", begun - SignedDuration::from_secs(40)).await;
     let facts = match nth % 7 {
         3 => crash_loop(begun),
@@ -274,25 +273,19 @@ async fn goes_on(service: &Service) -> Asked {
     run
 }
 
-/// What the janitor would have written.
-fn targets(folder: &Path) {
-    let now = Timestamp::now().as_millisecond();
-    let sql = format!(
-        "INSERT INTO target VALUES ('swarm-a', 'leased', 'run of immich', {now}, {now} - 190000);
-         INSERT INTO target VALUES ('swarm-b', 'leased', 'run of plausible', {now} - 4000, {now} - 22000);
-         INSERT INTO target VALUES ('swarm-c', 'quarantined', 'volume `old_data` is nobody''s: it was not there before run 17', {now} - 9000, {now} - 86400000);"
-    );
-    let runtime = tokio::runtime::Handle::current();
-    let path = folder.join("cc-ci.db");
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
-            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
-        });
-    })
-    .join()
-    .unwrap();
+/// What a look at each target found.
+async fn targets(service: &Service) {
+    let quarantine = "volume `old_data` is nobody's: it was not there before run 17";
+    let known = [
+        ("swarm-a", TargetState::Leased, "run of immich", 190, 0),
+        ("swarm-b", TargetState::Leased, "run of plausible", 22, 4),
+        ("swarm-c", TargetState::Quarantined, quarantine, 86_400, 9),
+    ];
+    for (name, state, reason, since, heard) in known {
+        let name = TargetName::parse(name).unwrap();
+        service.store().set_target(&name, state, reason, ago(since)).await.unwrap();
+        service.store().hear_target(&name, ago(heard)).await.unwrap();
+    }
 }
 
 fn timings(started: Timestamp, phases: &[(&str, i64, u64, By)]) -> Vec<Timing> {

@@ -13,7 +13,7 @@ mod target;
 mod watch;
 
 pub use inbox::{BroughtBy, Heard};
-pub use numbers::{Ended, Numbers, TargetRow};
+pub use numbers::{Ended, Numbers};
 pub use outbox::{Due, Kind, Wanted, Withdrawn};
 pub use queue::{Asked, Cause, Needs, NewRequest, RunState};
 pub use read::Shown;

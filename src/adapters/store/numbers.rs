@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::run::{instant, ms};
+use super::run::ms;
 use super::{Store, StoreError, Tried as _};
 
 /// Ended runs of one verdict.
@@ -29,21 +29,6 @@ pub struct Numbers {
     pub outbox_due: i64,
     /// Answers that were given up.
     pub outbox_given_up: i64,
-}
-
-/// A target as it was last seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetRow {
-    /// Its name.
-    pub name: String,
-    /// `unknown`, `clean`, `leased`, `dirty` or `quarantined`.
-    pub state: String,
-    /// Why it is in that state.
-    pub reason: String,
-    /// When its engine last answered.
-    pub heard_at: Option<Timestamp>,
-    /// Since when it is in that state.
-    pub changed_at: Timestamp,
 }
 
 impl Store {
@@ -84,27 +69,6 @@ impl Store {
             outbox_due: outbox.due,
             outbox_given_up: outbox.given_up,
         })
-    }
-
-    /// The targets that were seen, by name.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn target_rows(&self) -> Result<Vec<TargetRow>, StoreError> {
-        let rows = sqlx::query!("SELECT name, state, reason, heard_at, changed_at FROM target ORDER BY name")
-            .fetch_all(&self.read)
-            .await
-            .tried("read the targets")?;
-        Ok(rows
-            .into_iter()
-            .map(|row| TargetRow {
-                name: row.name,
-                state: row.state,
-                reason: row.reason,
-                heard_at: row.heard_at.map(instant),
-                changed_at: instant(row.changed_at),
-            })
-            .collect())
     }
 
     /// Whether the database can be written to, tried and undone.

@@ -343,6 +343,14 @@ impl Store {
         Ok(self.asked("WHERE id = ?", |query| query.bind(id.as_str())).await?.pop())
     }
 
+    /// One run, by its number.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn numbered(&self, number: i64) -> Result<Option<Asked>, StoreError> {
+        Ok(self.asked("WHERE number = ?", |query| query.bind(number)).await?.pop())
+    }
+
     /// The last runs of a pull request, newest first.
     ///
     /// # Errors

@@ -153,30 +153,37 @@ impl Store {
         Ok(results.flatten().filter(|results| results != "null"))
     }
 
-    /// Names of recipes that have runs, in order; `after`: those behind that name.
+    /// Names of recipes that have runs or are watched, in order; `after`: those behind that name.
     ///
     /// # Errors
     /// What SQLite says.
     pub async fn recipe_names(&self, after: &str, most: i64) -> Result<Vec<String>, StoreError> {
-        sqlx::query_scalar!("SELECT DISTINCT recipe FROM run WHERE recipe > ? ORDER BY recipe LIMIT ?", after, most)
-            .fetch_all(&self.read)
-            .await
-            .tried("list the recipes")
-    }
-
-    /// How long the recipe's last ten green runs took, in milliseconds, newest first.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn green_times(&self, recipe: &str) -> Result<Vec<i64>, StoreError> {
         sqlx::query_scalar!(
-            r#"SELECT finished_at - started_at AS "took!: i64" FROM run
-               WHERE recipe = ? AND verdict = 'green' AND started_at IS NOT NULL ORDER BY number DESC LIMIT 10"#,
-            recipe
+            r#"SELECT name AS "name!: String" FROM (
+                 SELECT recipe AS name FROM run UNION SELECT substr(repository, instr(repository, '/') + 1) FROM reference)
+               WHERE name > ? ORDER BY name LIMIT ?"#,
+            after,
+            most
         )
         .fetch_all(&self.read)
         .await
-        .tried("read how long runs took")
+        .tried("list the recipes")
+    }
+
+    /// Whether a recipe of that name is watched, or was.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn knows_recipe(&self, name: &str) -> Result<bool, StoreError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT (SELECT count(*) FROM run WHERE recipe = ?1)
+                      + (SELECT count(*) FROM reference WHERE substr(repository, instr(repository, '/') + 1) = ?1) AS "count!: i64""#,
+            name
+        )
+        .fetch_one(&self.read)
+        .await
+        .tried("look for a recipe")?;
+        Ok(count > 0)
     }
 
     async fn show(&self, condition: &str, binds: &[Bind<'_>]) -> Result<Vec<Shown>, StoreError> {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::run::{instant, ms};
 use super::{Store, StoreError, Tried as _};
+use crate::domain::cancellation::Cancellation;
 use crate::domain::ids::RunId;
 
 /// Something that operators switch on and off.
@@ -135,7 +136,7 @@ impl Store {
     /// What SQLite says.
     pub async fn ask_to_cancel(&self, number: i64, who: &str, at: Timestamp) -> Result<bool, StoreError> {
         let mut all = self.write.begin().await.tried("cancel a run")?;
-        let why = format!("cancelled by {who}");
+        let why = Cancellation::By(who.to_owned()).to_string();
         let asked = sqlx::query!(
             "UPDATE run SET cancelled = coalesce(cancelled, ?) WHERE number = ? AND state <> 'done'",
             why,

@@ -2,23 +2,23 @@
 
 use crate::domain::command::{Command, Flag, Options, WORD, Word};
 
-/// What can be written, and what each does. Every command and every flag is here, since none of the matches below has a way
-/// around; flags whose stages are not built yet are left out.
+/// What can be written, each with what it does. Every command and every flag that this version can do is here, since none of the
+/// matches below has a way around.
 #[must_use]
 pub fn commands() -> Vec<(String, &'static str)> {
     let commands = [Command::Test(Options::default())].into_iter().chain(Word::ALL.iter().map(|word| (*word).into()));
+    let commands = commands.map(|command| (command.to_string(), does(&command)));
     let flag = |flag: &Flag| {
         let value = flag.value().map_or_else(String::new, |value| format!(" {value}"));
         (format!("{WORD} {}{value}", flag.name()), asks(*flag))
     };
-    let flags = Flag::ALL.iter().filter(|flag| flag.built()).map(flag);
-    commands.map(|command| (command.to_string(), does(&command))).chain(flags).collect()
+    commands.chain(Flag::ALL.iter().filter(|flag| flag.built()).map(flag)).collect()
 }
 
 pub(super) fn said() -> String {
     let commands: String = commands().iter().map(|(written, does)| format!("- `{written}`: {does}\n")).collect();
-    let later = Flag::ALL.iter().filter(|flag| !flag.built());
-    let later = later.map(|flag| format!("`{}`", flag.name())).collect::<Vec<_>>().join(", ");
+    let later: Vec<&Flag> = Flag::ALL.iter().filter(|flag| !flag.built()).collect();
+    let later = later.iter().map(|flag| format!("`{}`", flag.name())).collect::<Vec<_>>().join(", ");
     let later = if later.is_empty() { later } else { format!("Not in this version: {later}.\n") };
     format!(
         "What can be written as the first words of a new comment on a pull request:\n{commands}\n{later}Accounts that may write to the repository and members of its organisation can ask, people and programs alike. Only the first line counts; quotes, code, reviews and edits of older comments do nothing.\n"

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::adapters::store::{NewRequest, Store, StoreError, Switch};
+use crate::adapters::store::{Asked, NewRequest, Store, StoreError, Switch};
 use crate::domain::ids::RunId;
 use crate::domain::results::one_line;
 
@@ -102,25 +102,26 @@ pub async fn cancel(store: &Store, number: i64, who: &str) -> Result<(), Control
     })
 }
 
-/// Asks for a new run of the same commit with the same options, in the name of who asks.
+/// Asks for a new run of the same commit with the same options, in the name of who asks. Its answer is a new posting under the
+/// comment that asked first, where there was one.
 ///
 /// # Errors
 /// [`ControlError::NoSuchRun`], [`ControlError::FromTheCommandLine`].
 pub async fn retry(store: &Store, number: i64, who: &str) -> Result<Retried, ControlError> {
-    let run = store.asked_number(number).await?.ok_or(ControlError::NoSuchRun(number))?;
+    let run = store.numbered(number).await?.ok_or(ControlError::NoSuchRun(number))?;
     let (Some(head), Some(repository)) = (&run.head, &run.repository) else {
-        let target = run.target.map(|target| target.to_string()).unwrap_or_default();
+        let target = run.target.map_or_else(|| "T".to_owned(), |target| target.to_string());
         return Err(ControlError::FromTheCommandLine { number, recipe: run.recipe.to_string(), target });
     };
     let open = store.open_runs().await?;
-    let same = open.iter().find(|it| {
-        it.repository == run.repository
-            && it.pull == run.pull
-            && it.head == run.head
-            && it.options == run.options
-            && it.cancelled.is_none()
-    });
-    if let Some(same) = same {
+    let same = |other: &&Asked| {
+        other.repository.as_ref() == Some(repository)
+            && other.pull == run.pull
+            && other.head.as_ref() == Some(head)
+            && other.options == run.options
+            && other.cancelled.is_none()
+    };
+    if let Some(same) = open.iter().find(same) {
         return Ok(Retried::Already(same.number));
     }
     let now = Timestamp::now();
@@ -135,8 +136,8 @@ pub async fn retry(store: &Store, number: i64, who: &str) -> Result<Retried, Con
         options: &run.options,
         attempt: 1,
         comment: run.comment,
-        // Its answer is a comment of its own: the first run's stays.
-        post: store.last_post(run.comment).await? + 1,
+        // The first run may have used two postings.
+        post: run.post + 2,
         vouched: run.vouched,
         first_try: None,
         sweep: None,

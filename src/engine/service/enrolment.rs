@@ -24,10 +24,7 @@ impl Service {
         if !all.complete {
             return Err(EngineError::Target("the forge's list of repositories was cut short".to_owned()));
         }
-        let watched: Vec<Repository> =
-            all.items.into_iter().filter(|it| !it.archived && self.is_enrolled(&it.name)).collect();
-        *held(&self.shared.recipes) = watched.iter().map(|it| it.name.name().to_owned()).collect();
-        Ok(watched)
+        Ok(all.items.into_iter().filter(|it| !it.archived && self.is_enrolled(&it.name)).collect())
     }
 
     /// Reads the tests repository's list. One that cannot be read leaves the last one in force, and is told.

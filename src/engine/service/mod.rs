@@ -20,12 +20,11 @@ mod settle;
 mod situation;
 mod targets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use board::{Waits, held as held_by};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::Notify;
@@ -104,8 +103,6 @@ struct Shared {
     /// What was told of runs that go on, so that a comment is not edited each second.
     told: Mutex<BTreeMap<RunId, answers::Told>>,
     enrolment: Mutex<Enrolment>,
-    /// Watched recipes, as the forge listed them last.
-    recipes: Mutex<BTreeSet<String>>,
     /// How long runs usually take, and when that was read.
     history: Mutex<Option<(Instant, History)>>,
     capabilities: Mutex<Option<Capabilities>>,
@@ -115,7 +112,7 @@ struct Shared {
     tasks: TaskTracker,
     heard: Mutex<Heard>,
     /// When each loop began its last round.
-    beats: Mutex<BTreeMap<&'static str, Timestamp>>,
+    beats: Mutex<BTreeMap<Round, Timestamp>>,
     /// The runs of an earlier process were taken up.
     took_up: AtomicBool,
     /// The token may not set commit statuses; said once.
@@ -137,7 +134,7 @@ struct Wake {
 }
 
 /// The loops of the service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Round {
     /// From the forge to the inbox.
     Poll,
@@ -156,20 +153,6 @@ pub enum Round {
 }
 
 impl Round {
-    /// Its name in logs and on pages.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Poll => "poll",
-            Self::Work => "work",
-            Self::Fetch => "fetch",
-            Self::Answer => "answer",
-            Self::References => "references",
-            Self::Hooks => "hooks",
-            Self::Targets => "targets",
-        }
-    }
-
     /// All of them.
     pub const ALL: [Self; 7] =
         [Self::Poll, Self::Work, Self::Fetch, Self::Answer, Self::References, Self::Hooks, Self::Targets];
@@ -198,7 +181,6 @@ impl Service {
             driven: Mutex::default(),
             resting: Mutex::default(),
             told: Mutex::default(),
-            recipes: Mutex::default(),
             history: Mutex::default(),
             capabilities: Mutex::default(),
             sessions: Sessions::default(),
@@ -238,12 +220,6 @@ impl Service {
         &self.shared.watched
     }
 
-    /// The watched recipes, as the forge listed them last.
-    #[must_use]
-    pub fn recipes(&self) -> BTreeSet<String> {
-        held(&self.shared.recipes).clone()
-    }
-
     /// How the forge is doing.
     #[must_use]
     pub fn heard(&self) -> Heard {
@@ -267,7 +243,6 @@ impl Service {
     /// When the database cannot be used; everything else is tried again.
     pub async fn serve(&self) -> Result<(), EngineError> {
         self.forget_targets().await?;
-        self.shared.took_up.store(true, Ordering::Relaxed);
         futures_util::future::join_all(Round::ALL.map(|round| self.every(round))).await;
         Ok(())
     }
@@ -292,6 +267,7 @@ impl Service {
     async fn work(&self) -> Result<(), EngineError> {
         self.settle().await?;
         self.drive_what_runs().await?;
+        self.shared.took_up.store(true, Ordering::Relaxed);
         self.schedule().await?;
         self.answer_what_ended().await
     }
@@ -302,7 +278,7 @@ impl Service {
         // Said when it begins, when it changes and when it is over, not at each turn.
         let mut trouble = None;
         while !self.shared.stop.is_cancelled() {
-            self.beat(round.name());
+            self.beat(round);
             let failed = self.round(round).await.err().map(|error| error.to_string());
             match &failed {
                 Some(error) if failed != trouble => tracing::warn!(error, ?round, "a round failed; it is done again"),

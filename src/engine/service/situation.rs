@@ -93,7 +93,7 @@ impl Service {
         Ok(facts.collect())
     }
 
-    async fn history(&self) -> Result<History, EngineError> {
+    pub(super) async fn history(&self) -> Result<History, EngineError> {
         if let Some((read_at, history)) = &*held(&self.shared.history)
             && self.shared.clock.steady().duration_since(*read_at) < HISTORY_AGE
         {

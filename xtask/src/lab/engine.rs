@@ -65,16 +65,19 @@ fn missing_packages(bootstrap_needed: bool) -> Vec<&'static str> {
     packages
 }
 
-fn install(packages: &[&str], yes: bool) -> Result<()> {
+/// Installs Debian packages, after asking unless `yes`; none is nothing to do.
+pub(crate) fn install(packages: &[&str], yes: bool) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
     let list = packages.join(" ");
     if !exists("apt-get") {
-        bail!("the lab needs {list}; hint: install a Docker engine and debootstrap, then run this again");
+        bail!(
+            "{list} must be installed, and there is no apt-get here; hint: install what they hold, then run this again"
+        );
     }
     if !is_root() {
-        bail!("the lab needs packages; hint: run as root once, or: apt-get install --no-install-recommends {list}");
+        bail!("packages are missing; hint: run as root once, or: apt-get install --no-install-recommends {list}");
     }
     consent(&list, yes)?;
     run(program("apt-get").args(["update", "-qq"]))?;

@@ -38,6 +38,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 
+pub(crate) use engine::install;
 pub(crate) use forge::CONTAINER as FORGE;
 pub(crate) use places::Places;
 pub(crate) use status::Status;

@@ -17,7 +17,7 @@ use clap::ValueEnum;
 use crate::children::end_on_signals;
 use crate::gate;
 use crate::lab::{self, Options};
-use crate::process::cargo;
+use crate::process::{cargo, exists};
 use crate::steps::say;
 use parts::Parts;
 pub(crate) use tally::Tally;
@@ -29,6 +29,8 @@ pub(crate) enum Group {
     Lint,
     /// `cargo test`: needs neither Docker nor root
     Quick,
+    /// Every page in a browser
+    Pages,
     /// The lab, and the tests on it
     Lab,
     /// A gate that is deployed on the lab from cc-ci's own recipe
@@ -60,6 +62,9 @@ pub(crate) fn test(yes: bool, only: &[Group]) -> Result<Tally> {
         }
         if chosen(Group::Quick) {
             parts.tests("quick", &mut in_checkout(&checkout, &["test", "--workspace", "--no-fail-fast"]));
+        }
+        if chosen(Group::Pages) {
+            pages(&mut parts, &checkout, yes);
         }
         if chosen(Group::Files) {
             parts.check("files", |_| files::check(&checkout));
@@ -100,7 +105,7 @@ fn lint(parts: &mut Parts, checkout: &Path) {
     if lab_tests_file(checkout).is_file() {
         arguments.extend(["--test", LAB_TESTS]);
     }
-    arguments.extend(["--", "-D", "warnings"]);
+    arguments.extend(["--test", PAGES, "--", "-D", "warnings"]);
     parts.command("clippy", &mut in_checkout(checkout, &arguments));
     let mut doc = in_checkout(checkout, &["doc", "--workspace", "--no-deps"]);
     parts.command("docs", doc.env("RUSTDOCFLAGS", "-D warnings"));
@@ -125,6 +130,21 @@ fn lab_tests(parts: &mut Parts, checkout: &Path, lab_is_up: bool) {
     }
     let arguments = ["test", "--package", "cc-ci", "--test", LAB_TESTS, "--", "--test-threads=2"];
     parts.tests(PART, &mut in_checkout(checkout, &arguments));
+}
+
+/// The tests that need a browser; their pictures are left in `target/pages`.
+const PAGES: &str = "pages";
+
+fn pages(parts: &mut Parts, checkout: &Path, yes: bool) {
+    let browser = if exists("chromium") { Ok(()) } else { lab::install(&["chromium", "fonts-dejavu-core"], yes) };
+    match browser {
+        // One at a time: each starts a browser and a gate with a history.
+        Ok(()) => {
+            let arguments = ["test", "--package", "cc-ci", "--test", PAGES, "--", "--test-threads=1"];
+            parts.tests(PAGES, &mut in_checkout(checkout, &arguments));
+        }
+        Err(error) => parts.check(PAGES, |_| Err(error)),
+    }
 }
 
 /// The tests that need the lab.
