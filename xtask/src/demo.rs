@@ -36,7 +36,10 @@ pub(crate) fn demo(yes: bool) -> Result<()> {
         "4. cc-ci deployed from its own recipe, as an operator would: a member writes !testme, and the verdict comes.",
     );
     let judged = gate::judge()?;
-    heading(format!("The gate stays up until the next demo. What it said: {}", judged.comment));
+    heading(format!(
+        "The gate stays up until the next demo, or `cargo xtask lab down --target ops`. What it said: {}",
+        judged.comment
+    ));
     eprintln!("Its dashboard: {}", judged.dashboard);
     heading(format!("All four behaved, {:.1} s with the lab. The reports, to be opened in a browser:", seconds(begun)));
     for report in [good, crash_loop] {
