@@ -89,3 +89,38 @@ fn s54_killed_in_the_middle_the_gate_gives_exactly_one_verdict() {
     assert!(answers[0].contains("app exits with code 1"), "{}", answers[0]);
     lab.assert_untouched();
 }
+
+/// Log lines after which the gate is killed, stage by stage; the first stands for a run that only waits.
+const MOMENTS: [&str; 8] = [
+    "",                    // queued
+    "answers on",          // prepare
+    "runner container",    // prepare
+    "lint:",               // lint
+    "docker stack deploy", // install: the deploy call
+    "web 1.0.0 starting",  // install: converge
+    "converged:",          // install: floor
+    "removed stack",       // teardown
+];
+
+#[test]
+fn s54_killed_in_every_stage_of_a_run_the_gate_gives_exactly_one_verdict() {
+    let (lab, organisation) = (lab(), Organisation::new());
+    let pull = organisation.pull_request("good");
+    for (number, moment) in (1..).zip(MOMENTS) {
+        let serving = organisation.serve(&lab);
+        pull.say("maintainer", "!testme");
+        if moment.is_empty() {
+            pull.wait_for("### ○ good: waiting", 1);
+        } else {
+            until(moment, || lab.run_logs().iter().filter(|log| log.contains(moment)).nth(number - 1).map(drop));
+        }
+        serving.kill();
+        let serving = organisation.serve(&lab);
+        // One verdict in one comment; the older ones fold to one line.
+        let answers = pull.wait_for("### ✓ good", 1);
+        assert_eq!(answers.len(), number, "after `{moment}`: {answers:#?}");
+        assert_eq!(answers.iter().filter(|answer| answer.contains("Newer: ")).count(), number - 1, "{answers:#?}");
+        assert_eq!(organisation.page(&serving, &format!("/runs/{}", number + 1)).0, 404);
+        lab.assert_untouched();
+    }
+}

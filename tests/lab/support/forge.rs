@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::children::Children;
 use super::relay::Relay;
 use super::{Lab, said, until};
 
@@ -291,7 +292,8 @@ impl Organisation {
             let text = std::fs::read_to_string(told.path()).unwrap();
             text.split_once("pages on ").map(|(_, page)| page.lines().next().unwrap_or_default().to_owned())
         });
-        Serving { child, page, told }
+        let children = Children::of(child.id());
+        Serving { child, page, told, children }
     }
 
     /// A page of the service, as text with its status.
@@ -404,11 +406,13 @@ pub(crate) struct Serving {
     child: Child,
     page: String,
     told: tempfile::NamedTempFile,
+    children: Children,
 }
 
 impl Serving {
     /// `kill -9`.
     pub(crate) fn kill(mut self) {
+        self.children.end();
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -416,6 +420,11 @@ impl Serving {
     /// Where its pages are.
     pub(crate) fn page_url(&self) -> &str {
         &self.page
+    }
+
+    /// The programs that it started.
+    pub(crate) fn started(&self) -> std::collections::BTreeSet<String> {
+        self.children.seen()
     }
 
     /// What it told on standard error.
@@ -431,5 +440,6 @@ impl Drop for Serving {
         }
         let _killed = self.child.kill();
         let _ended = self.child.wait();
+        self.children.end();
     }
 }

@@ -1,5 +1,6 @@
 //! The lab's targets, one test at a time each, and the program under test.
 
+mod children;
 mod endings;
 mod figures;
 pub(crate) mod forge;
@@ -123,6 +124,12 @@ impl Lab {
     /// This gate's state folder.
     pub(crate) fn state(&self) -> PathBuf {
         self.state.path().to_owned()
+    }
+
+    /// The logs of all runs of this gate so far, as they are at the moment.
+    pub(crate) fn run_logs(&self) -> Vec<String> {
+        let runs = std::fs::read_dir(self.state.path().join("runs")).into_iter().flatten().flatten();
+        runs.filter_map(|run| std::fs::read_to_string(run.path().join("log.jsonl")).ok()).collect()
     }
 
     /// Where the runner image is.
