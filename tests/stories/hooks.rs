@@ -38,6 +38,9 @@ async fn pass(scene: &Scene) -> Vec<String> {
     scene.requests_since(before).into_iter().filter(|it| !it.starts_with("GET")).collect()
 }
 
+/// Somebody changes the hooks by hand.
+type Change = fn(&mut Vec<FakeHook>);
+
 fn is_as_wanted(hook: &FakeHook, secret: &str) -> bool {
     hook.url == HERE
         && hook.active
@@ -51,7 +54,6 @@ async fn s47_whatever_is_wrong_with_the_hook_is_set_right_once() {
     let scene = keeping(Right::Admin, &SCOPES).await;
     assert_eq!(pass(&scene).await.len(), 1, "missing: it is made");
     assert_eq!(pass(&scene).await, Vec::<String>::new());
-    type Change = fn(&mut Vec<FakeHook>);
     let changes: [(&str, Change); 5] = [
         ("wrong address", |hooks| hooks[0].url = "https://old.example.org/hooks/forge".to_owned()),
         ("wrong events", |hooks| hooks[0].events = ["push".to_owned()].into()),

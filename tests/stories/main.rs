@@ -13,6 +13,7 @@ mod heard;
 mod hooks;
 mod outages;
 mod people;
+mod queue;
 mod requests;
 mod scene;
 mod schedules;

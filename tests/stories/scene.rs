@@ -1,5 +1,6 @@
 //! A gate, its forge and its clock. Time passes when a story says so, and the loops of the service go round by round.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,17 +8,21 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use cc_ci::adapters::clock::Clock;
 use cc_ci::adapters::docker::runner::ImageSource;
 use cc_ci::adapters::forge::{Forge, ForgeConfig, HOOK_EVENTS, Pace, PullNumber, RepoName};
-use cc_ci::adapters::store::{Asked, Store};
+use cc_ci::adapters::git;
+use cc_ci::adapters::store::{Asked, Needs, Store};
 use cc_ci::domain::answer::{Marker, marker};
 use cc_ci::domain::enrolment::Enrolment;
 use cc_ci::domain::forge::Login;
-use cc_ci::domain::target::Target;
-use cc_ci::engine::plan::Limits;
+use cc_ci::domain::ids::{DomainName, TargetName};
+use cc_ci::domain::queue::{HostPort, TargetState};
+use cc_ci::domain::target::{Endpoint, Role, Target};
+use cc_ci::engine::plan::{Limits, save_files};
 use cc_ci::engine::run::Gate;
 use cc_ci::engine::service::{Delivered, Round, Service, Watched};
 use cc_ci::engine::state::StateFolder;
 use jiff::SignedDuration;
 use secrecy::SecretString;
+use tokio::net::UnixListener;
 use tokio::sync::OnceCell;
 
 use crate::fake::world::FakeHook;
@@ -249,6 +254,43 @@ impl Scene {
         let mut runs = self.store().runs_of(&repo, pull).await.unwrap();
         runs.reverse();
         runs
+    }
+
+    /// The recipe's files are there, as after a round that fetches: git is not part of these stories.
+    pub(crate) async fn fetched(&self, run: &Asked, ports: &[HostPort]) {
+        let good = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recipes/good");
+        let folder = self.gate().state().run(&run.id);
+        drop(folder.hold(&run.id).unwrap());
+        save_files(&git::read(good).await.unwrap().files, &folder.recipe()).unwrap();
+        let needs = Needs { weight: 1, ports: ports.to_vec(), ..Needs::default() };
+        self.store().fetched(&run.id, &needs).await.unwrap();
+    }
+
+    /// Test targets in good order whose engines take a call and never answer it: whoever runs there is wedged.
+    pub(crate) async fn wedging(&mut self, names: &[&str]) {
+        for name in names {
+            let socket = self.folder.path().join(format!("{name}.sock"));
+            let listener = UnixListener::bind(&socket).unwrap();
+            tokio::spawn(async move {
+                let mut open = Vec::new();
+                while let Ok(connection) = listener.accept().await {
+                    open.push(connection);
+                }
+            });
+            self.targets.push(Target {
+                name: TargetName::parse(name).unwrap(),
+                endpoint: Endpoint::Unix(socket),
+                domain: DomainName::parse("ci.example.org").unwrap(),
+                ca_path: None,
+                role: Role::Gate,
+                env: BTreeMap::new(),
+            });
+        }
+        self.restart().await;
+        for target in &self.targets {
+            let now = self.clock.now();
+            self.store().set_target(&target.name, TargetState::Clean, "it is empty", now).await.unwrap();
+        }
     }
 
     /// A statement on the database itself, where a story needs what only a kill at the right instant would make.
