@@ -102,7 +102,7 @@ fn state(
     let silent = targets.iter().filter_map(|row| row.heard_at.map(|at| (row, at))).find(|(_, at)| old(*at, STALE));
     match (heard.polled_at, silent) {
         (None, _) if heard.trouble.is_some() => ("stale", "the forge does not answer".to_owned()),
-        (None, _) => ("stale", "the forge was not asked yet".to_owned()),
+        (None, _) => ("stale", "not polled yet".to_owned()),
         (Some(at), _) if old(at, patience) => ("stale", format!("nothing heard from the forge for {}", ago(at))),
         (Some(at), _) if heard.trouble.is_some() => {
             ("stale", format!("the forge does not answer; last heard {} ago", ago(at)))

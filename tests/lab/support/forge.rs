@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::browser::Browser;
 use super::children::Children;
 use super::relay::Relay;
 use super::{Lab, said, until};
@@ -86,6 +87,24 @@ impl Organisation {
     /// The name of one of its people on the forge.
     pub(crate) fn login(&self, who: &str) -> String {
         format!("{who}-{}", self.name)
+    }
+
+    /// Registers a gate at this address as an application of the forge, owned by the maintainer. Returns its id and its secret.
+    pub(crate) fn application(&self, gate: &str) -> (String, String) {
+        let body =
+            json!({"name": "gate", "confidential_client": true, "redirect_uris": [format!("{gate}/login/callback")]});
+        let made = self.ask(&self.login("maintainer"), Method::POST, "/user/applications/oauth2", &body);
+        let text = |name: &str| made[name].as_str().unwrap().to_owned();
+        (text("client_id"), text("client_secret"))
+    }
+
+    /// A browser in which this person is logged in on the forge.
+    pub(crate) fn browser(&self, who: &str) -> Browser {
+        let mut browser = Browser::new();
+        let form = [("user_name", self.login(who)), ("password", PASSWORD.to_owned())];
+        let answer = browser.post(&format!("{}/user/login", self.url), &form);
+        assert_eq!(answer.status, 303, "{who} cannot log in on the forge");
+        browser
     }
 
     fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
@@ -278,7 +297,10 @@ impl Organisation {
 
     /// Starts the service with a token of these scopes and more arguments; what is given twice counts as it comes last.
     pub(crate) fn serve_with(&self, lab: &Lab, scopes: &[&str], more: &[&str]) -> Serving {
-        let mut command = lab.cc_ci(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut command = lab.cc_ci(&["serve"]);
+        if !more.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         command.args(["--forge-url", &self.url, "--forge-account", &self.login("bot"), "--organisation", &self.name]);
         command.args(["--target", lab.name]).arg("--runner-image").arg(lab.image());
         if !more.contains(&"--poll") {

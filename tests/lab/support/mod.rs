@@ -1,5 +1,6 @@
 //! The lab's targets, one test at a time each, and the program under test.
 
+pub(crate) mod browser;
 mod children;
 mod endings;
 mod figures;
