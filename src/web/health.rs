@@ -25,8 +25,9 @@ pub(super) async fn ready(State(site): Here) -> Response {
         Err("runs: those of the process before are not taken up yet".to_owned())
     };
     let heard = service.heard();
+    let patience = PATIENCE.max(SignedDuration::try_from(service.watched().poll * 3).unwrap_or(PATIENCE));
     let forge = match heard.polled_at {
-        Some(at) if now.duration_since(at) <= PATIENCE => {
+        Some(at) if now.duration_since(at) <= patience => {
             Ok(format!("forge: heard {} ago", rough(ms_between(at, now))))
         }
         Some(at) => Err(format!("forge: not heard for {}", rough(ms_between(at, now)))),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::situation::Situated;
 use super::{Service, held};
-use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted, Withdrawn};
+use crate::adapters::store::{Asked, Heard, Kind, RunState, StageState, Wanted, Withdrawn};
 use crate::domain::answer::{
     Ahead, Answer, CommitState, Earlier, Ending, Judged, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject, Waits,
     body, commit_status,
@@ -189,12 +189,18 @@ impl Service {
         run.verdict == Some(Verdict::NotJudged) && run.attempt == 1 && run.cancelled.is_none() && infra() == Some(true)
     }
 
+    /// The stage in which a run was ended; `None`: it had not started.
+    async fn interrupted(&self, run: &RunId) -> Result<Option<Stage>, EngineError> {
+        let stages = self.shared.gate.store.stages(run).await?;
+        Ok(stages.into_iter().find(|row| row.state == StageState::Interrupted).map(|row| row.stage))
+    }
+
     async fn end_of(&self, run: &Asked, again: bool) -> Result<Option<Says>, EngineError> {
         let Some(subject) = self.subject(run).await? else { return Ok(None) };
         if let Some(why) = &run.cancelled {
             let ending = match Cancellation::read(why) {
                 Cancellation::Superseded(number) => Ending::Superseded(RunLink { number, url: self.run_url(number) }),
-                Cancellation::By(who) => Ending::Cancelled { by: Some(who), during: run.stage },
+                Cancellation::By(who) => Ending::Cancelled { by: Some(who), during: self.interrupted(&run.id).await? },
                 Cancellation::Because(why) => Ending::NotRun { why, again },
             };
             return Ok(Some(Says::Ended { subject, ending }));

@@ -292,7 +292,7 @@ impl Organisation {
 
     /// Comments before the first poll are none that this gate answers.
     pub(crate) fn wait_for_first_poll(&self, serving: &Serving) {
-        until("the first poll", || (!self.page(serving, "/").1.contains("not polled yet")).then_some(()));
+        until("the first poll", || (self.page(serving, "/readyz").0 == 200).then_some(()));
     }
 
     /// Starts the service with a token of these scopes and more arguments; what is given twice counts as it comes last.
