@@ -180,7 +180,7 @@ impl Scene {
     /// Time passes in rounds of all that needs no git and no target, until there is nothing left to decide, to tell or to show.
     pub(crate) async fn quiet(&self) {
         let mut polled = false;
-        for time in 0..500 {
+        for time in 0..200 {
             // Once all is heard, nobody says anything new.
             polled = polled || self.round(Round::Poll).await;
             let worked = self.round(Round::Work).await;
@@ -188,7 +188,7 @@ impl Scene {
             if polled && worked && self.is_quiet().await {
                 return;
             }
-            self.pass(1 << (time / 3).min(5));
+            self.pass(1 << time.min(6));
         }
         panic!("it is never quiet: {:?}, {}", self.gate().heard(), self.unfinished().await);
     }

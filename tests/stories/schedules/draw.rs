@@ -56,7 +56,7 @@ impl Schedule {
     pub(super) fn draw(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let faults = one(&mut random, &[0, 5, 15, 30, 60]);
-        let count = random.random_range(10..30);
+        let count = random.random_range(8..22);
         let steps = (0..count).map(|_| step(&mut random)).collect();
         Self { seed, steps, faults }
     }
