@@ -32,6 +32,9 @@ const SECONDS_OF_A_DAY: u64 = 24 * 60 * 60;
 pub(super) struct Arguments {
     #[command(flatten)]
     settings: SettingsArguments,
+    /// A drill: no cause ends a deploy early, only so many seconds do. For `cargo xtask incident`
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    only_deadline: Option<u64>,
 }
 
 pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
@@ -60,7 +63,10 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
         .await
         .with_context(|| format!("cannot listen on {}", settings.pages.listen))?;
     let address = listener.local_addr()?;
-    let watched = watched(&settings, address);
+    let watched = watched(&settings, address, arguments.only_deadline);
+    if let Some(seconds) = arguments.only_deadline {
+        tracing::warn!(seconds, "a drill: no cause ends a deploy early, only this time does");
+    }
     let (organisation, url) = (&watched.organisation, &settings.forge.url);
     say(log, &format!("gate {} watches {organisation} on {url}; pages on http://{address}", gate.id));
     let options = options(&settings, address);
@@ -80,7 +86,7 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-fn watched(settings: &Settings, bound: SocketAddr) -> Watched {
+fn watched(settings: &Settings, bound: SocketAddr, only_deadline: Option<u64>) -> Watched {
     let (hooks, days) = (&settings.hooks, settings.runs.sweep_days);
     let hook = hooks.url.clone().zip(hooks.secrets.first().cloned()).filter(|_| hooks.autoregister);
     Watched {
@@ -89,7 +95,11 @@ fn watched(settings: &Settings, bound: SocketAddr) -> Watched {
         tests_repository: settings.watch.tests_repository.clone(),
         poll: settings.watch.poll,
         public_url: settings.pages.public_url(bound),
-        limits: Limits { total_seconds: settings.runs.limit_seconds, silence_seconds: settings.runs.silence_seconds },
+        limits: Limits {
+            total_seconds: settings.runs.limit_seconds,
+            silence_seconds: settings.runs.silence_seconds,
+            only_deadline_seconds: only_deadline,
+        },
         sweep_period: days.map(|days| Duration::from_secs(SECONDS_OF_A_DAY * u64::from(days.get()))),
         hook: hook.map(|(url, secret)| WantedHook { url, secret }),
         webhook_secrets: hooks.secrets.clone(),

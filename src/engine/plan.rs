@@ -2,11 +2,13 @@
 
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::EngineError;
 use crate::adapters::git::Source;
+use crate::domain::convergence::Rules;
 use crate::domain::deployment::{Deployment, Facts, PlanError};
 use crate::domain::ids::{DomainName, RecipeName, RunId, StackName, TargetName};
 use crate::domain::recipe::files::RecipeFiles;
@@ -40,6 +42,9 @@ pub struct Plan {
     /// A target that is silent for longer is unreachable.
     #[serde(default = "silence_seconds")]
     pub silence_seconds: u64,
+    /// Nothing but so many seconds ends a deploy that does not come up: a drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_deadline_seconds: Option<u64>,
 }
 
 /// How long a run and its target's silence may last.
@@ -49,12 +54,14 @@ pub struct Limits {
     pub total_seconds: u64,
     /// The target's silence, in seconds.
     pub silence_seconds: u64,
+    /// Nothing but so many seconds ends a deploy that does not come up: a drill.
+    pub only_deadline_seconds: Option<u64>,
 }
 
 impl Default for Limits {
     /// As the design has them (§4).
     fn default() -> Self {
-        Self { total_seconds: 3600, silence_seconds: silence_seconds() }
+        Self { total_seconds: 3600, silence_seconds: silence_seconds(), only_deadline_seconds: None }
     }
 }
 
@@ -90,12 +97,20 @@ impl Plan {
             // Looking at the app is not the run's own time.
             limit_seconds: limits.total_seconds + keep_seconds.unwrap_or(0),
             silence_seconds: limits.silence_seconds,
+            only_deadline_seconds: limits.only_deadline_seconds,
             target_word,
             run,
         };
         let deployment = plan.deployment(&source.files, target).ok();
         plan.head.version = deployment.and_then(|deployment| deployment.version).map(|version| version.to_string());
         Ok(plan)
+    }
+
+    /// What ends a deploy.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        let deadline = self.only_deadline_seconds.map(Duration::from_secs);
+        deadline.map_or_else(Rules::default, Rules::only_deadline)
     }
 
     /// What a deploy of these files is.
@@ -155,4 +170,23 @@ pub fn load_files(path: &Path) -> Result<RecipeFiles, EngineError> {
         files.add(&name, content, executable).map_err(|error| EngineError::Unreadable(error.to_string()))?;
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_from_before_the_drill_has_the_usual_rules() {
+        let mut stored = serde_json::json!({
+            "run": "abcdefghijkl", "recipe": "good", "chaos_version": "0123abcd", "target": "lab",
+            "head": {"commit": null, "dirty": false, "version": null, "source": "good"},
+            "domain": "r0123.ci.example", "stack": "r0123_ci_example", "keep_seconds": null, "limit_seconds": 60,
+        });
+        let plan: Plan = serde_json::from_value(stored.clone()).unwrap();
+        assert_eq!(plan.rules(), Rules::default());
+        stored["only_deadline_seconds"] = 120.into();
+        let plan: Plan = serde_json::from_value(stored).unwrap();
+        assert_eq!(plan.rules(), Rules::only_deadline(Duration::from_secs(120)));
+    }
 }

@@ -11,7 +11,7 @@ impl View<'_> {
         let quiet = self.quiet_for();
         let lasted = between(self.wanted.deployed_at, self.snapshot.at);
         let deadline = self.rules.deadline(self.wanted);
-        let finding = if quiet >= self.never_before(self.rules.stalled_after) {
+        let finding = if self.rules.fail_fast && quiet >= self.never_before(self.rules.stalled_after) {
             self.finding(FindingKind::Stalled, sentences::stalled(quiet, waiting_for))
         } else if lasted >= deadline {
             self.finding(FindingKind::Deadline, sentences::deadline(deadline, waiting_for))

@@ -8,7 +8,7 @@ use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::docker::observe::Observer;
 use crate::adapters::docker::runner;
-use crate::domain::convergence::{Memory, Rules, Wanted, image_question};
+use crate::domain::convergence::{Memory, Wanted, image_question};
 use crate::domain::deploy_call;
 use crate::domain::deployment::{Deployment, SecretPlan};
 use crate::domain::finding::{Evidence, Finding, FindingKind};
@@ -81,6 +81,9 @@ impl Run {
         let step = deploy_step(deployment, self.plan.stack.as_str())?;
         self.store(FRESH_DEPLOYS, &1_u32).await?;
         self.log.say(format!("docker stack deploy {} ({})", self.plan.stack, self.plan.domain));
+        if let Some(seconds) = self.plan.only_deadline_seconds {
+            self.log.say(format!("a drill: no cause ends this deploy early, only {seconds} s do"));
+        }
         let ended = self.phase("deploy call", By::Docker, self.step(live, Stage::Install, &step)).await?;
         if !ended.end.succeeded() {
             return Err(Stop::Failed(vec![deploy_call::refused(
@@ -161,7 +164,7 @@ impl Run {
             depends_on: depends_on(deployment),
             memory: self.stored::<Memory>(MEMORY).await?.unwrap_or_default(),
             converged: self.stored::<Converged>(CONVERGED).await?.is_some(),
-            rules: Rules::default(),
+            rules: self.plan.rules(),
             silence: std::time::Duration::from_secs(self.plan.silence_seconds),
             waits: String::new(),
             wanted,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::script::{Act, service};
 use super::swarm::lab;
 use crate::domain::convergence::Rules;
-use crate::domain::finding::FindingKind::{CrashLoop, ExitsAtOnce, KilledByHealthcheck};
+use crate::domain::finding::FindingKind::{CrashLoop, Deadline, ExitsAtOnce, KilledByHealthcheck};
 use crate::domain::swarm::{Mode, RestartCondition};
 
 #[test]
@@ -68,6 +68,23 @@ fn s20_crash_loop_is_told_after_the_window_whatever_the_peers_do() {
     let ended = patient.ends();
     ended.is_red(CrashLoop, "app");
     assert!((401_000..409_000).contains(&ended.after), "{}", ended.after);
+}
+
+#[test]
+fn s20_without_fail_fast_a_crash_loop_lasts_until_the_deadline() {
+    let app = || service("app").exits(500, 1).says("FATAL: no config");
+    let (patient, asked) =
+        (Rules::only_deadline(Duration::from_secs(120)), Rules::only_deadline(Duration::from_mins(20)));
+    for (rules, seconds) in [(patient, 120), (asked, 1200)] {
+        let ended = lab([app()]).play(500, 1300, &rules);
+        assert_eq!(ended.headline().kind, Deadline);
+        assert!((seconds * 1_000..seconds * 1_000 + 1_000).contains(&ended.after), "{}", ended.after);
+    }
+    // What comes up is green as soon as ever.
+    let up = || lab([service("db").up_after(20_000).healthcheck(60_000), service("app").needs("db", 800)]);
+    let ended = up().play(500, 1200, &Rules::only_deadline(Duration::from_secs(120)));
+    ended.is_green();
+    assert_eq!(ended.after, up().ends().after);
 }
 
 #[test]
