@@ -139,7 +139,11 @@ fn s92_a_member_vouches_for_the_head_of_an_outsider_and_for_no_other() {
     let pushed = pull.push_to_fork();
     pull.wait_for_head(&pushed);
     let answers = pull.wait_for("### ✓ good", 1);
-    assert!(answers.iter().all(|answer| !answer.contains(&pushed[..8])), "{answers:#?}");
+    let verdict = answers.iter().find(|answer| answer.contains("### ✓ good")).unwrap();
+    let (tested, pushed) = (&pull.head[..8], &pushed[..8]);
+    assert!(verdict.contains(&format!(" · head `{tested}` · ")), "{verdict}");
+    let said = format!("The head of the pull request is `{pushed}` by now; this is about `{tested}`");
+    assert!(verdict.contains(&said) && !verdict.contains(&format!("head `{pushed}`")), "{verdict}");
     serving.kill();
 
     // A head that is pushed between the comment and the gate's look: by webhook the delivery tells, by poll the timeline.
