@@ -1,7 +1,9 @@
 //! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask lab up | down | status | reset`.
 
+mod chaos;
 mod children;
 mod demo;
+mod forge;
 mod gate;
 mod lab;
 mod process;
@@ -12,6 +14,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+
+use crate::children::end_on_signals;
 
 /// The project's own commands.
 #[derive(Parser)]
@@ -32,6 +36,26 @@ enum Command {
         only: Vec<test::Group>,
         #[command(flatten)]
         consent: Consent,
+    },
+    /// Kill the gate again and again while it works in the lab, and count what the forge shows in the end
+    Chaos {
+        /// So often it is killed
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        kills: u32,
+        /// What decides when, and who asks for what meanwhile [default: drawn]
+        #[arg(long, value_name = "S")]
+        seed: Option<u64>,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Ten thousand schedules of faults on a forge on the wire; needs neither Docker nor root
+    Soak {
+        /// So many
+        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        schedules: u64,
+        /// The first one's seed [default: drawn]
+        #[arg(long, value_name = "S")]
+        seed: Option<u64>,
     },
     /// The lab: a test Swarm host, a registry and a reverse proxy on this machine
     #[command(subcommand)]
@@ -99,6 +123,16 @@ fn run(command: Command) -> Result<ExitCode> {
             let sum = test::test(consent.yes, &only)?;
             println!("{sum}");
             Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Chaos { kills, seed, consent } => {
+            end_on_signals()?;
+            lab::up(&consent.options(&[]))?;
+            let counted = chaos::chaos(kills, seed.unwrap_or_else(rand::random))?;
+            println!("{counted}");
+            Ok(if counted.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Soak { schedules, seed } => {
+            test::soak(schedules, seed.unwrap_or_else(|| rand::random::<u32>().into()))
         }
         Command::Lab(command) => run_lab(&command),
     }

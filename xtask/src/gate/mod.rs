@@ -15,8 +15,6 @@ use crate::lab::{self, DOMAIN, Options, Places, Target};
 use crate::process::{feed, output, run, until};
 use crate::steps::{say, timed};
 
-/// What takes no more than a moment.
-const SOON: Duration = Duration::from_secs(30);
 /// The image is pulled, the container starts.
 const STARTS: Duration = Duration::from_secs(180);
 /// The gate looks at its targets, sends the runner image once, deploys, judges, removes.
@@ -97,9 +95,7 @@ impl Gate {
     }
 
     fn furnish(&self) -> Result<Forge> {
-        let file = self.places.lab.join("forge-url");
-        let url = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        Forge::furnish(&url, &self.places.checkout)
+        Forge::furnish(&self.places)
     }
 
     fn deploy(&self, forge: &Forge) -> Result<()> {

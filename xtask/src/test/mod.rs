@@ -7,14 +7,15 @@ mod sqlx;
 mod tally;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use crate::children::end_on_signals;
+use crate::chaos;
+use crate::children::{end_on_signals, start};
 use crate::gate;
 use crate::lab::{self, Options};
 use crate::process::{cargo, exists};
@@ -72,6 +73,7 @@ pub(crate) fn test(yes: bool, only: &[Group]) -> Result<Tally> {
         }
         if chosen(Group::Lab) {
             lab_tests(&mut parts, &checkout, lab_is_up);
+            chaos_part(&mut parts, lab_is_up);
         }
         if chosen(Group::Gate) {
             // After the tests on the lab: it needs one of their targets.
@@ -117,6 +119,36 @@ fn deployed_gate(yes: bool) -> Result<()> {
     let judged = gate::judge();
     gate::remove()?;
     judged.map(drop)
+}
+
+/// Ten thousand schedules of faults, in a profile of their own; the first time, that has to be built.
+pub(crate) fn soak(schedules: u64, seed: u64) -> Result<ExitCode> {
+    end_on_signals()?;
+    let checkout = lab::Places::find()?.checkout;
+    let arguments =
+        ["test", "--profile", "soak", "--package", "cc-ci", "--test", "stories", "--", "--nocapture", SCHEDULES];
+    let mut command = in_checkout(&checkout, &arguments);
+    command.env("CC_CI_SCHEDULES", schedules.to_string()).env("CC_CI_SEED", seed.to_string());
+    let status = start(&mut command)?.wait()?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The name of the test that tells them.
+const SCHEDULES: &str = "s46_whatever_breaks_nothing_is_lost_and_nothing_doubled";
+
+/// The gate is killed ten times while it works.
+fn chaos_part(parts: &mut Parts, lab_is_up: bool) {
+    parts.check("chaos", |_| {
+        if !lab_is_up {
+            bail!("not run, since the lab is not up");
+        }
+        let counted = chaos::chaos(10, rand::random())?;
+        if !counted.holds() {
+            bail!("{counted}");
+        }
+        say(counted.to_string().replace('\n', "; "));
+        Ok(())
+    });
 }
 
 /// Two at a time: the lab has two targets.
