@@ -46,14 +46,19 @@ pub struct Client<'a> {
 }
 
 /// Who somebody is, by the forge.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Userinfo {
     /// The login.
-    #[serde(rename = "preferred_username")]
     pub login: String,
     /// Organisations, and `organisation:team`, concealed memberships included.
-    #[serde(default)]
     pub groups: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct UserinfoAnswer {
+    preferred_username: Login,
+    /// `null` for somebody who is in none.
+    groups: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -91,9 +96,8 @@ impl Client<'_> {
             .body(form);
         let token: Token = read(asked.send().await).await?;
         let asked = client.get(format!("{root}/login/oauth/userinfo")).bearer_auth(token.access_token.expose_secret());
-        let info: Userinfo = read(asked.send().await).await?;
-        Login::parse(&info.login).map_err(|_| OAuthError::Unreadable)?;
-        Ok(info)
+        let info: UserinfoAnswer = read(asked.send().await).await?;
+        Ok(Userinfo { login: info.preferred_username.to_string(), groups: info.groups.unwrap_or_default() })
     }
 }
 

@@ -126,6 +126,7 @@ fn own_path(path: Option<String>) -> String {
     let own = |path: &String| {
         path.starts_with('/')
             && !path[1..].starts_with(['/', '\\'])
+            && !path.starts_with("/login")
             && path.len() <= 500
             && path.bytes().all(|byte| byte.is_ascii_graphic())
     };
@@ -174,7 +175,16 @@ mod tests {
     fn a_login_never_leads_to_another_host() {
         let path = |path: &str| own_path(Some(path.to_owned()));
         assert_eq!(path("/runs/231?x=1"), "/runs/231?x=1");
-        for evil in ["https://evil.example", "//evil.example", "/\\evil.example", "/\n//evil", "", "runs", "/é"] {
+        for evil in [
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/\n//evil",
+            "",
+            "runs",
+            "/é",
+            "/login/callback?code=used",
+        ] {
             assert_eq!(path(evil), "/", "{evil:?}");
         }
     }

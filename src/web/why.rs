@@ -33,14 +33,11 @@ pub(super) async fn all(site: &Site) -> Result<BTreeMap<RunId, Waits>, Failed> {
     Ok(whys.into_iter().map(|(run, why)| (run, said(&why, &numbers, &switches))).collect())
 }
 
-/// A pause as a part of a sentence: `ada paused the gate: new disks`.
+/// A pause as a part of a sentence: `paused by ada: new disks`.
 pub(super) fn held(on: &SwitchedOn, draining: bool) -> String {
-    let verb = if draining { "drains" } else { "paused" };
-    if on.value.is_empty() {
-        format!("{} {verb} the gate", on.by)
-    } else {
-        format!("{} {verb} the gate: {}", on.by, on.value)
-    }
+    let verb = if draining { "drained" } else { "paused" };
+    let why = if on.value.is_empty() { String::new() } else { format!(": {}", on.value) };
+    format!("{verb} by {}{why}", on.by)
 }
 
 fn said(why: &Why, numbers: &BTreeMap<RunId, i64>, switches: &Switches) -> Waits {

@@ -47,7 +47,7 @@ fn people_log_in_through_the_forge_and_may_do_what_it_says_of_them() {
     assert!(page.text.contains("/gate/pause"), "rights are those of the login: {}", page.text);
     assert_eq!(maintainer.post(&format!("{gate}/gate/pause"), &[("why", "new disks".into())]).status, 303);
     let paused = maintainer.get(&gate).text;
-    assert!(paused.contains(&format!("{} paused the gate: new disks", organisation.login("maintainer"))), "{paused}");
+    assert!(paused.contains(&format!("Paused by {}: new disks", organisation.login("maintainer"))), "{paused}");
     assert_eq!(maintainer.post(&format!("{gate}/logout"), &[]).status, 303);
     assert_eq!(maintainer.get(&gate).status, 401);
 }
@@ -91,5 +91,20 @@ fn s53_cancel_on_the_machine_frees_the_slot_at_once() {
     assert_eq!(said(&mut lab.cc_ci(&["drain"])), "drained: nothing runs any more, the gate may be stopped");
     said(&mut lab.cc_ci(&["resume"]));
     second.wait_for("### ✓ notes", 2);
+    lab.assert_untouched();
+}
+
+#[test]
+fn s53_a_run_of_one_terminal_is_cancelled_from_another() {
+    let lab = lab();
+    let mut run = lab.run("good", &["--keep", "10m"]);
+    run.wait_for("stays up until");
+    said(&mut lab.cc_ci(&["cancel", "1"]));
+    let begun = Instant::now();
+    run.finish().assert(3, "not_judged");
+    figure("s53", "cc-ci cancel to the end of cc-ci run", begun.elapsed().as_secs_f64(), "s");
+    let again = lab.cc_ci(&["retry", "1"]).output().unwrap();
+    let told = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(again.status.code() == Some(2) && told.contains("cc-ci run good --target"), "{told}");
     lab.assert_untouched();
 }

@@ -28,14 +28,11 @@ async fn s53_the_command_line_pauses_and_every_page_says_so() {
     assert!(said(&cc_ci(&site, &["pause", "--why", "new <disks>"])).contains("nothing is started"));
     for path in ["/", "/help", &format!("/runs/{}", numbers.red)] {
         let page = site.page(path).await;
-        assert!(
-            page.contains("paused the gate: new &#60;disks&#62;. Requests are taken, nothing is started."),
-            "{path}"
-        );
+        assert!(page.contains("terminal: new &#60;disks&#62;. Requests are taken, nothing is started."), "{path}");
     }
-    assert!(site.page(&format!("/runs/{}", numbers.waiting)).await.contains("paused the gate"));
+    assert!(site.page(&format!("/runs/{}", numbers.waiting)).await.contains("Paused by "));
     said(&cc_ci(&site, &["resume"]));
-    assert!(!site.page("/").await.contains("paused the gate"));
+    assert!(!site.page("/").await.contains("Paused by "));
     let drained = said(&cc_ci(&site, &["drain", "--no-wait"]));
     assert!(drained.contains("2 runs"), "{drained}");
     assert!(site.page("/").await.contains("2 runs have still to end."));

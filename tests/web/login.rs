@@ -55,7 +55,9 @@ async fn userinfo(State(forge): State<Shared>, headers: HeaderMap) -> (StatusCod
     if headers["authorization"] != "Bearer t0ken" {
         return (StatusCode::UNAUTHORIZED, String::new());
     }
-    let groups = serde_json::to_string(&forge.lock().unwrap().groups).unwrap();
+    let groups = forge.lock().unwrap().groups.clone();
+    // A real one writes `null` for none.
+    let groups = if groups.is_empty() { "null".to_owned() } else { serde_json::to_string(&groups).unwrap() };
     (StatusCode::OK, format!(r#"{{"sub":"4","name":"Ada","preferred_username":"ada","groups":{groups}}}"#))
 }
 
@@ -133,6 +135,21 @@ async fn an_operator_is_who_is_in_the_team() {
     assert_eq!(pause.body("why=new+disks").send().await.unwrap().status(), 303);
     let switches = site.service.store().switches().await.unwrap();
     assert_eq!(switches.pause.map(|on| (on.by, on.value)), Some(("ada".into(), "new disks".into())));
+}
+
+#[tokio::test]
+async fn somebody_who_is_in_no_organisation_may_read() {
+    let (url, forge) = forge().await;
+    let site = Site::with(|own| Options { oauth: Some(application(&url)), ..seed::options(own) }).await;
+    let (state, kept) = begun(&site, &forge, "%2Flogin%2Fcallback%3Fcode%3Dold").await;
+    let response = back(&site, &format!("code=c0de&state={state}"), &kept).await;
+    assert_eq!(
+        (response.status().as_u16(), header(&response, "location").as_str()),
+        (303, "/"),
+        "not to the login again"
+    );
+    let retry = site.client.post(format!("{}/runs/1/retry", site.url)).header("cookie", cookie(&response));
+    assert_eq!(retry.header("origin", &site.url).send().await.unwrap().status(), 403);
 }
 
 #[tokio::test]
