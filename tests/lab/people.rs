@@ -87,7 +87,7 @@ fn s53_cancel_on_the_machine_frees_the_slot_at_once() {
     said(&mut lab.cc_ci(&["pause", "--why", "new disks"]));
     said(&mut lab.cc_ci(&["retry", "2"]));
     second.wait_for("new disks", 1);
-    assert_eq!(state(3), "queued");
+    until("the retry to be fetched", || (state(3) == "queued").then_some(()));
     assert_eq!(said(&mut lab.cc_ci(&["drain"])), "drained: nothing runs any more, the gate may be stopped");
     said(&mut lab.cc_ci(&["resume"]));
     second.wait_for("### ✓ notes", 2);
