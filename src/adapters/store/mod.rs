@@ -1,5 +1,6 @@
 //! Runs, stages, phases, findings and facts in SQLite: every transition is a row before it counts.
 
+mod asked;
 pub mod copy;
 mod inbox;
 mod numbers;
@@ -12,10 +13,11 @@ mod switch;
 mod target;
 mod watch;
 
+pub use asked::Asked;
 pub use inbox::{BroughtBy, Heard};
 pub use numbers::{Ended, Numbers};
 pub use outbox::{Due, Kind, Wanted, Withdrawn};
-pub use queue::{Asked, Cause, Needs, NewRequest, RunState};
+pub use queue::{Cause, Needs, NewRequest, RunState};
 pub use read::Shown;
 pub use run::{End, NewRun, Phase, Run, StageRow, StageState};
 pub use session::{May, Person};
