@@ -10,7 +10,7 @@ use cc_ci::domain::answer::marker;
 use cc_ci::engine::service::Round;
 use futures_util::FutureExt as _;
 
-use super::draw::{PULLS, Schedule, Step};
+use super::draw::{PULLS, ROUNDS, Schedule, Step};
 use crate::ends::Ends;
 use crate::scene::{NOTES, Scene, sha};
 
@@ -99,6 +99,11 @@ impl Played {
             }
             Step::Round(round) => {
                 self.scene.round(round).await;
+            }
+            Step::Turn => {
+                for round in ROUNDS {
+                    self.scene.round(round).await;
+                }
             }
             Step::KilledIn(round, waits) => {
                 self.killed_in(round, waits).await;
