@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod chromium;
-#[path = "../web/seed.rs"]
+#[path = "../web/seed/mod.rs"]
 mod seed;
 
 use std::path::Path;
