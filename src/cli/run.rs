@@ -1,12 +1,11 @@
 //! `cc-ci run`.
 
 use std::fs;
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use sha2::{Digest as _, Sha256};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +14,7 @@ use super::{Exit, Places, progress};
 use crate::adapters::docker::own_root::OwnRoot;
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git;
+use crate::adapters::own_hash::OwnHash;
 use crate::adapters::store::Store;
 use crate::config;
 use crate::domain::ids::RunId;
@@ -116,26 +116,13 @@ pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Re
         None => ImageSource::File(state.runner_image()),
     };
     let store = Store::open(state.root()).await?;
-    Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: own_hash()?, state })
+    Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: OwnHash::default(), state })
 }
 
 /// Whether this process runs in a container made from the image, and nothing else is in its file system.
 fn is_the_image() -> bool {
     Path::new("/etc/cc-ci-image").exists()
         && fs::read_link("/proc/self/exe").is_ok_and(|path| path == Path::new("/usr/local/bin/cc-ci"))
-}
-
-/// SHA-256 of the program that runs: the runner image must hold exactly this build.
-fn own_hash() -> anyhow::Result<String> {
-    let mut program = fs::File::open("/proc/self/exe").context("cannot read this program")?;
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        match program.read(&mut piece)? {
-            0 => return Ok(hex::encode(hash.finalize())),
-            read => hash.update(&piece[..read]),
-        }
-    }
 }
 
 async fn begin(

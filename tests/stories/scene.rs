@@ -9,6 +9,7 @@ use cc_ci::adapters::clock::Clock;
 use cc_ci::adapters::docker::runner::ImageSource;
 use cc_ci::adapters::forge::{Forge, ForgeConfig, HOOK_EVENTS, Pace, PullNumber, RepoName};
 use cc_ci::adapters::git;
+use cc_ci::adapters::own_hash::OwnHash;
 use cc_ci::adapters::store::{Asked, Needs, Store};
 use cc_ci::domain::answer::{Marker, marker};
 use cc_ci::domain::enrolment::Enrolment;
@@ -116,7 +117,7 @@ impl Scene {
             id: state.gate_id([7; 16]).unwrap(),
             store,
             image: ImageSource::Reference("none".to_owned()),
-            binary: String::new(),
+            binary: OwnHash::default(),
             state,
         };
         let config = ForgeConfig {

@@ -27,6 +27,7 @@ use super::state::{Lock, RunFolder, StateFolder};
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git::Source;
 use crate::adapters::logfile::LogFile;
+use crate::adapters::own_hash::OwnHash;
 use crate::adapters::store::{NewRun, StageState, Store};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::ids::GateId;
@@ -48,8 +49,8 @@ pub struct Gate {
     pub id: GateId,
     /// Where the runner image comes from.
     pub image: ImageSource,
-    /// SHA-256 of this program: what the runner image must hold.
-    pub binary: String,
+    /// This program: what the runner image must hold.
+    pub binary: OwnHash,
 }
 
 /// A run that this process holds.

@@ -108,8 +108,11 @@ impl Run {
         if self.stored::<Inventory>(BEFORE).await?.is_none() {
             self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
         }
-        let image = runner::image(&live.docker, &self.gate.binary, &self.gate.image, |line| self.log.say(line));
-        let image = self.phase("runner image", By::Docker, async { Ok::<_, Stop>(image.await?) }).await?;
+        let image = async {
+            let hash = self.gate.binary.get().await.map_err(EngineError::file("/proc/self/exe"))?;
+            Ok::<_, Stop>(runner::image(&live.docker, hash, &self.gate.image, |line| self.log.say(line)).await?)
+        };
+        let image = self.phase("runner image", By::Docker, image).await?;
         live.runner = Some(self.phase("runner start", By::Docker, self.start_runner(live, &image)).await?);
         Ok(())
     }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Service, held};
-use crate::adapters::forge::{Comment, FoundPull};
+use crate::adapters::forge::{Comment, FoundPull, Listing};
 use crate::adapters::store::{BroughtBy, Heard};
 use crate::domain::forge::{PullNumber, RepoName};
 use crate::domain::ids::CommitSha;
@@ -46,10 +46,25 @@ impl Service {
         // What changed while the list was made comes next time.
         let seen_until = forge.clock().unwrap_or(now)
             - SignedDuration::try_from(self.shared.clock.steady().duration_since(asked)).unwrap_or_default();
-        let mut all = changed.complete;
+        let (mut all, mut comments, mut failed) = (changed.complete, Vec::new(), Ok(()));
         for pull in changed.items.iter().filter(|pull| self.is_enrolled(&pull.repo)) {
-            all &= self.heard_pull(pull, since, began).await?;
+            match self.comments_on(pull, since).await {
+                Ok(heard) => {
+                    all &= heard.complete;
+                    comments.extend(heard.items.into_iter().map(|comment| (pull, comment)));
+                }
+                Err(error) => {
+                    failed = Err(error);
+                    break;
+                }
+            }
         }
+        // The forge lists what changed last first; who asked first is first in the queue.
+        comments.sort_by_key(|(_, comment)| comment.id);
+        for (pull, comment) in comments {
+            self.hear(&pull.repo, pull.number, comment, began).await?;
+        }
+        failed?;
         if !all {
             // The cursor stays: what was not heard is asked for again.
             return Err(EngineError::Target("the forge's list of changed pull requests was cut short".to_owned()));
@@ -58,8 +73,8 @@ impl Service {
         self.slow_pass(seen_until, began).await
     }
 
-    /// The pull request's head and its comments. Returns whether all was heard.
-    async fn heard_pull(&self, found: &FoundPull, since: Timestamp, began: Timestamp) -> Result<bool, EngineError> {
+    /// The pull request's head, which is noted, and its newer comments.
+    async fn comments_on(&self, found: &FoundPull, since: Timestamp) -> Result<Listing<Comment>, EngineError> {
         let forge = &self.shared.forge;
         let heard = async {
             let pull = forge.pull(&found.repo, found.number).await?;
@@ -68,14 +83,13 @@ impl Service {
             for why in &comments.unreadable {
                 tracing::warn!(repository = %found.repo, pull = %found.number, why, "a comment is passed over");
             }
-            for comment in comments.items {
-                self.hear(&found.repo, found.number, comment, began).await?;
-            }
-            Ok::<_, EngineError>(comments.complete)
+            Ok::<_, EngineError>(comments)
         };
         match heard.await {
             // Gone since the list was made: it must not keep the others from being heard.
-            Err(EngineError::Forge(error)) if error.is_not_found() || error.renamed_to().is_some() => Ok(true),
+            Err(EngineError::Forge(error)) if error.is_not_found() || error.renamed_to().is_some() => {
+                Ok(Listing::default())
+            }
             other => other,
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use cc_ci::adapters::clock::Clock;
 use cc_ci::adapters::docker::runner::ImageSource;
 use cc_ci::adapters::forge::{Forge, ForgeConfig, Pace};
+use cc_ci::adapters::own_hash::OwnHash;
 use cc_ci::adapters::store::{Cause, End, Needs, NewRequest, StageState, Store};
 use cc_ci::domain::command::Options as Asks;
 use cc_ci::domain::enrolment::Enrolment;
@@ -53,7 +54,7 @@ pub(crate) async fn service(folder: &Path, forge: &str) -> Service {
         state,
         id: GateId::from_random([7; 16]),
         image: ImageSource::Reference("none".into()),
-        binary: String::new(),
+        binary: OwnHash::default(),
     };
     let watched = Watched {
         organisation: Login::parse("recipes").unwrap(),
