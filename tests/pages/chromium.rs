@@ -83,6 +83,13 @@ impl Chromium {
         answer["result"]["value"].clone()
     }
 
+    /// Whether an expression is true. Not while one page gives way to the next: then there may be nothing to ask.
+    pub(crate) fn holds(&mut self, expression: &str) -> bool {
+        let asked = json!({ "expression": expression, "returnByValue": true });
+        let answer = self.asked("Runtime.evaluate", &asked);
+        answer["error"].is_null() && answer["result"]["result"]["value"] == true
+    }
+
     /// The whole page as a picture.
     pub(crate) fn picture(&mut self) -> Vec<u8> {
         let asked = json!({ "format": "png", "captureBeyondViewport": true });
@@ -91,6 +98,13 @@ impl Chromium {
     }
 
     fn ask(&mut self, method: &str, parameters: &Value) -> Value {
+        let answer = self.asked(method, parameters);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The whole answer, whatever it is.
+    fn asked(&mut self, method: &str, parameters: &Value) -> Value {
         self.next += 1;
         let mut message = json!({ "id": self.next, "method": method, "params": parameters });
         if !self.session.is_null() {
@@ -100,8 +114,7 @@ impl Chromium {
         loop {
             let answer = self.read();
             if answer["id"] == self.next {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].clone();
+                return answer;
             }
         }
     }
