@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 pub use self::hooks::Delivered;
 use self::targets::Sessions;
@@ -106,6 +106,8 @@ struct Shared {
     /// How long runs usually take, and when that was read.
     history: Mutex<Option<(Instant, History)>>,
     capabilities: Mutex<Option<Capabilities>>,
+    /// Decisions that take longer than a moment.
+    settling: Mutex<Option<AbortOnDropHandle<Result<(), EngineError>>>>,
     sessions: Sessions,
     wake: Wake,
     stop: CancellationToken,
@@ -183,6 +185,7 @@ impl Service {
             told: Mutex::default(),
             history: Mutex::default(),
             capabilities: Mutex::default(),
+            settling: Mutex::default(),
             sessions: Sessions::default(),
             wake: Wake::default(),
             stop: CancellationToken::new(),
@@ -265,7 +268,7 @@ impl Service {
 
     /// One round over everything that this gate decides itself.
     async fn work(&self) -> Result<(), EngineError> {
-        self.settle().await?;
+        self.settle_beside().await?;
         self.drive_what_runs().await?;
         self.shared.took_up.store(true, Ordering::Relaxed);
         self.schedule().await?;

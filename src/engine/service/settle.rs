@@ -1,7 +1,11 @@
 //! From the inbox to what is done about it: each comment is decided on once.
 
-use super::Service;
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
 use super::rights::REFUSED_OUTSIDER;
+use super::{Service, held};
 use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted};
 use crate::domain::answer::{Answer, Marker, RunLine, RunLink, RunNow, Says, body};
 use crate::domain::cancellation::Cancellation;
@@ -11,9 +15,30 @@ use crate::domain::results::ms_between;
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
+/// The other work waits no longer for decisions.
+const MOMENT: Duration = Duration::from_secs(2);
+
 impl Service {
+    /// Decides about new comments, and waits for that only a moment: a forge that is slow to say who somebody is keeps no run
+    /// from being started, ended or cancelled.
+    pub(super) async fn settle_beside(&self) -> Result<(), EngineError> {
+        if held(&self.shared.settling).as_ref().is_some_and(|earlier| !earlier.is_finished()) {
+            return Ok(());
+        }
+        let service = self.clone();
+        let mut settling = AbortOnDropHandle::new(tokio::spawn(async move { service.settle().await }));
+        match tokio::time::timeout(MOMENT, &mut settling).await {
+            Ok(Ok(settled)) => settled,
+            Ok(Err(panicked)) => Err(EngineError::Unreadable(panicked.to_string())),
+            Err(_) => {
+                *held(&self.shared.settling) = Some(settling);
+                Ok(())
+            }
+        }
+    }
+
     /// Decides about each comment that nothing was decided about.
-    pub(super) async fn settle(&self) -> Result<(), EngineError> {
+    async fn settle(&self) -> Result<(), EngineError> {
         for heard in self.shared.gate.store.unsettled().await? {
             match self.settle_one(&heard).await {
                 Ok(()) => {}

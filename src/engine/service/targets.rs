@@ -34,6 +34,8 @@ const RECYCLE_PATIENCE: Duration = Duration::from_secs(300);
 pub(super) struct Sessions {
     open: Mutex<BTreeMap<TargetName, Arc<Reached>>>,
     images: Mutex<BTreeMap<TargetName, BTreeSet<String>>>,
+    /// Targets that are being brought back to their snapshot: nobody looks at them meanwhile.
+    recycled: Mutex<BTreeSet<TargetName>>,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,10 @@ impl Sessions {
         held(&self.open).remove(target);
     }
 
+    fn is_recycled(&self, target: &TargetName) -> bool {
+        held(&self.recycled).contains(target)
+    }
+
     pub(super) fn images(&self, target: &TargetName) -> BTreeSet<String> {
         held(&self.images).get(target).cloned().unwrap_or_default()
     }
@@ -83,11 +89,10 @@ impl Service {
     /// A look at each target.
     pub(super) async fn look_at_targets(&self) -> Result<(), EngineError> {
         let looks = self.shared.targets.iter().map(async |target| {
-            let looked = match tokio::time::timeout(PATIENCE, self.look(target)).await {
-                Ok(looked) => looked,
-                Err(_) => Err(EngineError::Target(format!("it gives no answer within {} s", PATIENCE.as_secs()))),
-            };
-            match looked {
+            if self.shared.sessions.is_recycled(&target.name) {
+                return Ok(());
+            }
+            match self.look(target).await {
                 Ok(()) => Ok(()),
                 Err(error @ EngineError::Store(_)) => Err(error),
                 Err(error) => self.unreachable(target, &error).await,
@@ -98,8 +103,14 @@ impl Service {
 
     async fn look(&self, target: &Target) -> Result<(), EngineError> {
         let (store, name) = (&self.shared.gate.store, &target.name);
-        let reached = self.shared.sessions.reach(target).await?;
-        reached.docker.ping().await.tried("ask whether it is there")?;
+        let reached = tokio::time::timeout(PATIENCE, async {
+            let reached = self.shared.sessions.reach(target).await?;
+            reached.docker.ping().await.tried("ask whether it is there")?;
+            Ok::<_, EngineError>(reached)
+        });
+        let reached = reached.await.unwrap_or_else(|_| {
+            Err(EngineError::Target(format!("it gives no answer within {} s", PATIENCE.as_secs())))
+        })?;
         store.hear_target(name, self.now()).await?;
         let state = store.targets().await?.into_iter().find(|it| it.name == *name).map(|it| it.state);
         if self.runs_on(name).await? {
@@ -189,6 +200,7 @@ impl Service {
             Some(recycle) if recycle.always || state == TargetState::Quarantined => {
                 let (service, recycle, target) = (self.clone(), recycle.clone(), target.clone());
                 self.set(&target, TargetState::Dirty, "it is being recycled").await?;
+                held(&self.shared.sessions.recycled).insert(target.clone());
                 self.shared.tasks.spawn(async move { service.recycle(&target, &recycle).await });
             }
             Some(_) | None => {}
@@ -211,6 +223,7 @@ impl Service {
             Err(error) => (TargetState::Quarantined, format!("it could not be recycled: {}", error.without_url())),
         };
         self.shared.sessions.forget(target);
+        held(&self.shared.sessions.recycled).remove(target);
         if let Err(error) = self.set(target, state, &reason).await {
             tracing::error!(%error, %target, "what became of a recycled target could not be stored");
         }
