@@ -52,6 +52,10 @@ struct Cli {
     command: Command,
 }
 
+/// Threads that read files. Hundreds of viewers of a log want that in the same moment; a thread for each would cost more memory than
+/// all that they are sent.
+const BLOCKING_THREADS: usize = 16;
+
 const AFTER_HELP: &str = "\
 Begin with:
   cc-ci plan path/to/recipe                       what a run would do; touches nothing
@@ -134,7 +138,8 @@ pub fn main() -> ExitCode {
     if !matches!(cli.command, Command::Serve(_)) {
         start_logging(LogSettings { level: level(), format: LogFormat::Text });
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&anyhow::Error::new(error)).into(),
     };

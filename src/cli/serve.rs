@@ -101,6 +101,7 @@ fn watched(settings: &Settings, bound: SocketAddr, only_deadline: Option<u64>) -
             only_deadline_seconds: only_deadline,
         },
         sweep_period: days.map(|days| Duration::from_secs(SECONDS_OF_A_DAY * u64::from(days.get()))),
+        keep_runs: settings.runs.keep,
         hook: hook.map(|(url, secret)| WantedHook { url, secret }),
         webhook_secrets: hooks.secrets.clone(),
         settles_after: SETTLES_AFTER,

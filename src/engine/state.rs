@@ -123,6 +123,22 @@ impl RunFolder {
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")
     }
+
+    /// Removes what only the newest runs keep: log, report and recipe. The results stay.
+    ///
+    /// # Errors
+    /// When one cannot be removed; one that is not there is removed.
+    pub fn thin_out(&self) -> Result<(), EngineError> {
+        for path in [self.log(), self.report(), self.recipe()] {
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(EngineError::File { path, source });
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A held run; dropping it lets it go.

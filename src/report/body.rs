@@ -105,6 +105,8 @@ pub struct Files {
     pub log: String,
     /// What that is called.
     pub log_is: &'static str,
+    /// Whether it is still there.
+    pub log_is_kept: bool,
 }
 
 /// A log, or what was read of it: each line with its number in `log.jsonl`.

@@ -16,6 +16,8 @@ use crate::engine::service::control::ControlError;
 pub(super) enum Failed {
     /// There is no such thing.
     NoSuch(&'static str),
+    /// It was there once.
+    Removed(&'static str),
     /// It is elsewhere.
     Elsewhere(String),
     /// The path is there, but not for this method.
@@ -95,6 +97,12 @@ impl IntoResponse for Failed {
                 StatusCode::NOT_FOUND,
                 format!("There is no {what}"),
                 "It may have been removed, or the address has a slip in it.",
+                false,
+            ),
+            Self::Removed(what) => (
+                StatusCode::GONE,
+                what.to_owned(),
+                "What came of it is on the page of the run and in its results.json.",
                 false,
             ),
             Self::Method => (

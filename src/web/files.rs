@@ -18,6 +18,11 @@ pub(super) async fn file(State(site): Here, Path((number, file)): Path<(String, 
     };
     let run = site.service.store().show_run(number).await?.ok_or(Failed::NoSuch("run of that number"))?;
     let folder = site.service.state().run(&run.id);
+    if !run.has_files && matches!(file.as_str(), "log.jsonl" | "report.html") {
+        return Err(Failed::Removed(
+            "The log and the report of this run were removed: only the newest runs keep theirs",
+        ));
+    }
     let (path, kind) = match file.as_str() {
         "results.json" => (folder.results(), "application/json"),
         "log.jsonl" => (folder.log(), "application/jsonl; charset=utf-8"),

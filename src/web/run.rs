@@ -43,6 +43,8 @@ struct Around {
     /// There are files to look at.
     has_results: bool,
     has_log: bool,
+    /// Log and report were not removed.
+    has_files: bool,
     /// The last green run of the recipe, where it is another one.
     last_green: Option<Row>,
     usually: Option<String>,
@@ -103,7 +105,8 @@ async fn around(site: &Site, run: Shown) -> Result<Around, Failed> {
     Ok(Around {
         pull_page: run.pull.and_then(|pull| site.service.pull_page(&run.repository, pull)),
         from_forge: run.head.is_some(),
-        has_log: run.started_at.is_some(),
+        has_log: run.started_at.is_some() && run.has_files,
+        has_files: run.has_files,
         has_results: site.service.store().results_of(run.number).await?.is_some(),
         last_green: green.filter(|green| green.number != run.number).map(Row::from),
         usually: site.service.usual(&run.recipe).await?.map(|usual| duration(why::ms(usual))),
@@ -157,38 +160,42 @@ fn timing(phase: &Phase, now: Timestamp) -> Timing {
 
 /// Bodies of runs that have ended, the last ones that were looked at.
 #[derive(Debug, Default)]
-pub(super) struct Folded(Mutex<BTreeMap<i64, Arc<Body>>>);
+pub(super) struct Folded(Mutex<BTreeMap<Key, Arc<Body>>>);
+
+/// The run's number, and whether it has its log: what has ended changes only when that is removed.
+type Key = (i64, bool);
 
 impl Folded {
-    fn get(&self, number: i64) -> Option<Arc<Body>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
+    fn get(&self, key: Key) -> Option<Arc<Body>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
 
-    fn keep(&self, number: i64, body: Arc<Body>) {
+    fn keep(&self, key: Key, body: Arc<Body>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while kept.len() >= KEPT {
             kept.pop_first();
         }
-        kept.insert(number, body);
+        kept.insert(key, body);
     }
 }
 
 async fn folded(site: &Site, run: &Shown) -> Result<Option<Arc<Body>>, Failed> {
-    if let Some(body) = site.folded.get(run.number) {
+    let key = (run.number, run.has_files);
+    if let Some(body) = site.folded.get(key) {
         return Ok(Some(body));
     }
     let Some(json) = site.service.store().results_of(run.number).await? else { return Ok(None) };
     // A closed semaphore cannot be: nothing closes it.
     let _one_at_a_time = site.folding.acquire().await.map_err(|error| Failed::Broken(error.to_string()))?;
-    let (path, number) = (site.service.state().run(&run.id).log(), run.number);
-    let body = tokio::task::spawn_blocking(move || fold(&json, &path, number)).await??;
+    let path = site.service.state().run(&run.id).log();
+    let body = tokio::task::spawn_blocking(move || fold(&json, &path, key)).await??;
     let body = Arc::new(body);
-    site.folded.keep(number, Arc::clone(&body));
+    site.folded.keep(key, Arc::clone(&body));
     Ok(Some(body))
 }
 
 /// The body with as much as a light page holds.
-fn fold(json: &str, log: &std::path::Path, number: i64) -> Result<Body, Failed> {
+fn fold(json: &str, log: &std::path::Path, (number, log_is_kept): Key) -> Result<Body, Failed> {
     let results: Results =
         serde_json::from_str(json).map_err(|error| Failed::Broken(format!("results of run {number}: {error}")))?;
     let (lines, all) = logread::ends(log, LOOKED_AT)?;
@@ -197,6 +204,7 @@ fn fold(json: &str, log: &std::path::Path, number: i64) -> Result<Body, Failed> 
         results: format!("/runs/{number}/results.json"),
         log: format!("/runs/{number}/log"),
         log_is: "the whole log",
+        log_is_kept,
     };
     let body = report::body(&results, &log, Limits::PAGE, &files)?;
     if body.head.len() + body.evidence.len() <= BODY {

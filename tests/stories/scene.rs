@@ -83,6 +83,7 @@ impl Scene {
             hook: None,
             settles_after: Duration::from_secs(30),
             recycle: None,
+            keep_runs: None,
         };
         Self {
             forge,

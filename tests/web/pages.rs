@@ -262,3 +262,25 @@ async fn programs_get_numbers_and_states() {
     assert_eq!((status["open"].as_array().unwrap().len(), status["ended"].as_array().unwrap().len()), (7, 20));
     assert_eq!(status["paused"], serde_json::Value::Null);
 }
+
+#[tokio::test]
+async fn a_run_whose_log_was_removed_says_so() {
+    let site = Site::new().await;
+    let red = seed::seed(&site.service).await.red;
+    let with_log = site.page(&format!("/runs/{red}")).await;
+    assert!(with_log.contains("Whole log") && with_log.contains("Database directory appears"));
+    let id = site.service.store().show_run(red).await.unwrap().unwrap().id;
+    site.service.state().run(&id).thin_out().unwrap();
+    site.service.store().files_removed(&id, jiff::Timestamp::now()).await.unwrap();
+    let page = site.page(&format!("/runs/{red}")).await;
+    assert!(page.contains("The log was removed: only the newest runs keep theirs."));
+    assert!(page.contains("again and again") && page.contains("last log lines of db"), "cause and evidence are kept");
+    for gone in ["log.jsonl", "report.html", "log"] {
+        assert!(!page.contains(&format!("href=\"/runs/{red}/{gone}\"")), "the page links to {gone}");
+    }
+    assert!(site.page(&format!("/runs/{red}/log")).await.contains("This log was removed"));
+    for (file, status) in [("log.jsonl", 410), ("report.html", 410), ("results.json", 200)] {
+        assert_eq!(site.get(&format!("/runs/{red}/{file}")).await.status(), status, "{file}");
+    }
+    assert!(site.get(&format!("/runs/{red}/live")).await.text().await.unwrap().contains("event: done"));
+}

@@ -94,7 +94,7 @@ impl Running {
 
     /// Waits for the end, at most so long; then the program is killed, and the answer is `None`.
     pub(crate) fn wait_at_most(mut self, limit: Duration) -> Result<Option<ExitStatus>> {
-        let ended = until(limit, || !matches!(self.child.try_wait(), Ok(None)));
+        let ended = until(limit, || self.has_ended());
         if !ended {
             self.signal(Signal::SIGKILL);
         }
@@ -105,6 +105,16 @@ impl Running {
     pub(crate) fn signal(&self, signal: Signal) {
         // One that has ended needs no signal.
         killpg(self.group, signal).ok();
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Its standard error, when that is a pipe.

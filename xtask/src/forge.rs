@@ -14,6 +14,7 @@ use crate::process::{docker, feed, output, program, run, until};
 const PASSWORD: &str = "lab-password";
 /// The smallest scopes.
 const SCOPES: [&str; 3] = ["write:issue", "read:repository", "read:organization"];
+const PEOPLE: [&str; 2] = ["maintainer", "bot"];
 /// What was pushed is taken in a moment later.
 const SOON: Duration = Duration::from_secs(30);
 
@@ -63,10 +64,24 @@ impl Organisation {
 
     /// Puts a recipe of `tests/recipes` there.
     pub(crate) fn recipe(&self, recipe: &str, checkout: &Path) -> Result<()> {
+        self.recipe_with(recipe, &[], checkout)
+    }
+
+    /// The same; in its compose file each first text is replaced by the second.
+    pub(crate) fn recipe_with(&self, recipe: &str, edits: &[(&str, &str)], checkout: &Path) -> Result<()> {
         let path = format!("/orgs/{}/repos", self.name);
         self.ask("admin", "POST", &path, &json!({"name": recipe, "default_branch": "main"}))?;
         let place = self.place(recipe);
         run(program("cp").arg("--recursive").arg(checkout.join("tests/recipes").join(recipe)).arg(&place))?;
+        let file = place.join("compose.yml");
+        let mut text = fs::read_to_string(&file)?;
+        for (from, to) in edits {
+            if !text.contains(from) {
+                bail!("`{from}` is not in {}", file.display());
+            }
+            text = text.replace(from, to);
+        }
+        fs::write(file, text)?;
         self.git(recipe, &["init", "--quiet"])?;
         self.git(recipe, &["add", "."])?;
         self.git(recipe, &["commit", "--quiet", "--message", "first"])?;
@@ -108,6 +123,25 @@ impl Organisation {
         Ok(own.map(comment).collect())
     }
 
+    /// Whether the bot has said there how a run ended.
+    pub(crate) fn has_verdict(&self, pull: &PullRequest) -> Result<bool> {
+        Ok(self.answers(pull)?.iter().any(|answer| is_verdict(&answer.body)))
+    }
+
+    /// Removes it from the forge, with its people and everything that they have there.
+    pub(crate) fn remove(&self) -> Result<()> {
+        let repositories = self.ask("admin", "GET", &format!("/orgs/{}/repos?limit=50", self.name), &Value::Null)?;
+        for repository in repositories.as_array().into_iter().flatten() {
+            let name = repository["full_name"].as_str().context("a repository without name")?;
+            self.ask("admin", "DELETE", &format!("/repos/{name}"), &Value::Null)?;
+        }
+        self.ask("admin", "DELETE", &format!("/orgs/{}", self.name), &Value::Null)?;
+        for who in PEOPLE {
+            self.ask("admin", "DELETE", &format!("/admin/users/{}?purge=true", self.login(who)), &Value::Null)?;
+        }
+        Ok(())
+    }
+
     fn comments_path(&self, pull: &PullRequest) -> String {
         format!("/repos/{}/{}/issues/{}/comments", self.name, pull.recipe, pull.number)
     }
@@ -127,7 +161,7 @@ impl Organisation {
     }
 
     fn people(&self) -> Result<()> {
-        for who in ["maintainer", "bot"] {
+        for who in PEOPLE {
             let login = self.login(who);
             let mail = format!("{login}@lab.test");
             let user = json!({"username": login, "password": PASSWORD, "email": mail, "must_change_password": false});
@@ -162,5 +196,22 @@ impl Organisation {
         command.arg(format!("http://127.0.0.1:3000/api/v1{path}"));
         let text = feed(&mut command, body.to_string().as_bytes()).with_context(|| format!("{method} {path}"))?;
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+}
+
+/// Whether a comment says how a run ended, not that it waits or goes on.
+pub(crate) fn is_verdict(comment: &str) -> bool {
+    let headline = comment.lines().next().unwrap_or_default();
+    ["### ✓", "### ✕", "### !"].iter().any(|mark| headline.starts_with(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_told_from_what_is_said_before_it() {
+        assert!(is_verdict("### ✓ good 1.0.0 is green") && is_verdict("### ! good: not judged"));
+        assert!(!is_verdict("### ○ good: waiting, number 1") && !is_verdict("### ▸ good: running, install"));
     }
 }

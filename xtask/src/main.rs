@@ -1,15 +1,20 @@
-//! The project's own commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask lab up | down | status | reset`.
+//! The project's own commands: `cargo xtask demo | test | incident | bench | chaos | soak`, `cargo xtask lab up | down | status |
+//! reset`.
 
+mod bench;
 mod chaos;
 mod children;
 mod demo;
 mod forge;
 mod gate;
+mod incident;
 mod lab;
 mod process;
+mod serving;
 mod steps;
 mod test;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -56,6 +61,28 @@ enum Command {
         /// The first one's seed [default: drawn]
         #[arg(long, value_name = "S")]
         seed: Option<u64>,
+    },
+    /// A wedged run, and two runs of another recipe behind it: how long they wait, without fail-fast and with it
+    Incident {
+        /// Only this one [default: both, and their ratio]
+        #[arg(long, value_name = "WHETHER")]
+        fail_fast: Option<incident::FailFast>,
+        /// Without fail-fast the wedged run ends after so many seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(30..=3600))]
+        deadline: u64,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// What the gate needs in memory, disk and time to start, beside what the forge needs
+    Bench {
+        /// The optimised build, too: it is compiled first, which takes ten minutes and a gigabyte
+        #[arg(long)]
+        release: bool,
+        /// Write the figures into this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// The lab: a test Swarm host, a registry and a reverse proxy on this machine
     #[command(subcommand)]
@@ -133,6 +160,12 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Soak { schedules, seed } => {
             test::soak(schedules, seed.unwrap_or_else(|| rand::random::<u32>().into()))
+        }
+        Command::Incident { fail_fast, deadline, consent } => {
+            incident::incident(consent.yes, fail_fast, deadline).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Bench { release, json, consent } => {
+            bench::bench(consent.yes, release, json.as_deref()).map(|()| ExitCode::SUCCESS)
         }
         Command::Lab(command) => run_lab(&command),
     }

@@ -7,6 +7,7 @@ mod numbers;
 mod outbox;
 mod queue;
 mod read;
+mod retention;
 mod run;
 mod session;
 mod switch;

@@ -48,10 +48,12 @@ pub struct Shown {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// Its log and report were not removed.
+    pub has_files: bool,
 }
 
 const COLUMNS: &str = "SELECT id, number, state, cause, recipe, coalesce(repository, '') AS repository, pull, head, coalesce(asked_by, '') AS asked_by,
-    coalesce(target, '') AS target, cancelled, verdict, coalesce(sentence, '') AS sentence, coalesce(level, 0) AS level, queued_at, started_at, finished_at,
+    coalesce(target, '') AS target, cancelled, verdict, coalesce(sentence, '') AS sentence, coalesce(level, 0) AS level, queued_at, started_at, finished_at, files_removed_at IS NULL AS has_files,
     coalesce(json_extract(results, '$.recipe.head.version'), '') AS version,
     coalesce((SELECT name FROM stage WHERE stage.run = run.id ORDER BY started_at DESC, rowid DESC LIMIT 1), '') AS stage FROM run";
 
@@ -223,5 +225,6 @@ fn shown(row: &sqlx::sqlite::SqliteRow) -> Option<Shown> {
         queued_at: instant(row.get("queued_at")),
         started_at: time("started_at"),
         finished_at: time("finished_at"),
+        has_files: row.get("has_files"),
     })
 }

@@ -14,6 +14,7 @@ mod outbox;
 mod poll;
 mod references;
 mod request;
+mod retention;
 mod rights;
 mod schedule;
 mod settle;
@@ -21,6 +22,7 @@ mod situation;
 mod targets;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -61,6 +63,8 @@ pub struct Watched {
     pub limits: Limits,
     /// In which time a sweep runs every recipe once; `None`: no sweeps.
     pub sweep_period: Option<Duration>,
+    /// So many runs keep their log and report; `None`: all do.
+    pub keep_runs: Option<NonZeroU32>,
     /// What deliveries may be signed with; none: none are taken.
     pub webhook_secrets: Vec<SecretString>,
     /// The hook that the gate keeps on the forge itself; `None`: it asks for none.
@@ -133,6 +137,7 @@ struct Wake {
     references: Notify,
     hooks: Notify,
     targets: Notify,
+    retention: Notify,
 }
 
 /// The loops of the service.
@@ -152,12 +157,22 @@ pub enum Round {
     Hooks,
     /// How the targets are.
     Targets,
+    /// The files of old runs.
+    Retention,
 }
 
 impl Round {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Poll, Self::Work, Self::Fetch, Self::Answer, Self::References, Self::Hooks, Self::Targets];
+    pub const ALL: [Self; 8] = [
+        Self::Poll,
+        Self::Work,
+        Self::Fetch,
+        Self::Answer,
+        Self::References,
+        Self::Hooks,
+        Self::Targets,
+        Self::Retention,
+    ];
 }
 
 /// How the forge is doing, for pages.
@@ -263,6 +278,7 @@ impl Service {
             Round::References => self.look_at_references().await,
             Round::Hooks => self.keep_hook().await,
             Round::Targets => self.look_at_targets().await,
+            Round::Retention => self.thin_out().await,
         }
     }
 
@@ -309,6 +325,7 @@ impl Service {
             Round::References => (references::PAUSE, &wake.references),
             Round::Hooks => (hooks::PAUSE, &wake.hooks),
             Round::Targets => (targets::PAUSE, &wake.targets),
+            Round::Retention => (retention::PAUSE, &wake.retention),
         }
     }
 

@@ -68,6 +68,7 @@ pub(crate) async fn service(folder: &Path, forge: &str) -> Service {
         hook: None,
         settles_after: Duration::from_secs(1),
         recycle: None,
+        keep_runs: None,
     };
     let config = ForgeConfig {
         url: forge.to_owned(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 
 use self::forge::Forge;
+use crate::forge::is_verdict;
 use crate::lab::{self, DOMAIN, Options, Places, Target};
 use crate::process::{feed, output, run, until};
 use crate::steps::{say, timed};
@@ -285,21 +286,9 @@ impl Gate {
     }
 }
 
-/// Whether a comment says how a run ended, not that it waits or goes on.
-fn is_verdict(comment: &str) -> bool {
-    let headline = comment.lines().next().unwrap_or_default();
-    ["### ✓", "### ✕", "### !"].iter().any(|mark| headline.starts_with(mark))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_verdict_is_told_from_what_is_said_before_it() {
-        assert!(is_verdict("### ✓ good 1.0.0 is green") && is_verdict("### ! good: not judged"));
-        assert!(!is_verdict("### ○ good: waiting, number 1") && !is_verdict("### ▸ good: running, install"));
-    }
 
     #[test]
     fn the_key_gets_the_options_that_are_documented() {

@@ -16,7 +16,8 @@ use super::{NETWORK, container_image, ensure_network};
 use crate::process::{docker, output, run, succeeds, until};
 use crate::steps::timed;
 
-const IMAGE: &str = "lab/forge:1.26.0";
+/// Its image.
+pub(crate) const IMAGE: &str = "lab/forge:1.26.0";
 /// Its container and its volume.
 pub(crate) const CONTAINER: &str = "cc-ci-lab-forge";
 const PROGRAM: GoProgram = GoProgram { name: "forge", version: "1.26.0", toolchain: "auto", oldest_go: (1, 26) };

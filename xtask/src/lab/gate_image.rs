@@ -16,6 +16,12 @@ const IMAGE: &str = concat!("cc-ci/cc-ci:", env!("CARGO_PKG_VERSION"));
 
 /// Builds the image unless it is there, and pushes it unless the registry has it.
 pub(super) fn push(places: &Places, binary: &Path) -> Result<()> {
+    let image = ensure(places, binary)?;
+    timed(&format!("push {image}"), || registry::push(image))
+}
+
+/// Builds the image unless it is there. Returns its name.
+pub(super) fn ensure(places: &Places, binary: &Path) -> Result<&'static str> {
     let context = tempfile::tempdir_in(&places.lab)?;
     let (dockerfile, program) = (context.path().join("Dockerfile"), context.path().join("cc-ci"));
     fs::copy(places.checkout.join("Dockerfile"), &dockerfile)?;
@@ -27,7 +33,7 @@ pub(super) fn push(places: &Places, binary: &Path) -> Result<()> {
         let arguments = [("BASE", base::IMAGE.to_owned()), ("BINARY_SHA256", program_hash)];
         timed(&format!("build {IMAGE}"), || build(places, IMAGE, &content, context.path(), &arguments))?;
     }
-    timed(&format!("push {IMAGE}"), || registry::push(IMAGE))
+    Ok(IMAGE)
 }
 
 #[cfg(test)]

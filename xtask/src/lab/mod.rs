@@ -32,14 +32,14 @@ mod traefik;
 
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::{self, ScopedJoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 
 pub(crate) use engine::install;
-pub(crate) use forge::CONTAINER as FORGE;
+pub(crate) use forge::{CONTAINER as FORGE, IMAGE as FORGE_IMAGE};
 pub(crate) use places::Places;
 pub(crate) use status::Status;
 pub(crate) use target::{Access, Target};
@@ -88,6 +88,19 @@ pub(crate) fn push_gate_image() -> Result<()> {
     let binary = timed("cargo build cc-ci", || runner::build_binary(&places))?;
     let _lock = lock(&places)?;
     gate_image::push(&places, &binary)
+}
+
+/// Makes the images of the gate and of the runner that hold this program. Returns the gate's name.
+pub(crate) fn images_of(binary: &Path) -> Result<&'static str> {
+    let places = Places::find()?;
+    let _lock = lock(&places)?;
+    runner::ensure(&places, binary)?;
+    gate_image::ensure(&places, binary)
+}
+
+/// The program of this checkout as it would be deployed.
+pub(crate) fn build_release() -> Result<PathBuf> {
+    runner::build_with(&Places::find()?, &["--release"])
 }
 
 /// The program of this checkout, built when it is not.
@@ -159,6 +172,22 @@ pub(crate) fn down(targets: &[Target], images: bool) -> Result<()> {
         timed("engine stopped", || engine::stop(&places))?;
     }
     Ok(())
+}
+
+/// One of the standard targets, for this process alone, as soon as one is free; tests take them in the same way. Between two looks
+/// the question says whether to go on.
+pub(crate) fn hold_any(go_on: impl Fn() -> Result<()>) -> Result<(Target, File)> {
+    loop {
+        for target in Target::STANDARD.map(Target::named) {
+            let path = std::env::temp_dir().join(format!("cc-ci-lab-{}.lock", target.section()));
+            let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+            if file.try_lock().is_ok() {
+                return Ok((target, file));
+            }
+        }
+        go_on()?;
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 /// What is up.

@@ -29,10 +29,16 @@ pub(crate) fn saved_hash(places: &Places) -> Option<String> {
 
 /// Builds the binary with cargo, in the profile that tests use. Cargo's progress goes to standard error.
 pub(crate) fn build_binary(places: &Places) -> Result<PathBuf> {
+    build_with(places, &[])
+}
+
+/// The same with more arguments for cargo.
+pub(crate) fn build_with(places: &Places, more: &[&str]) -> Result<PathBuf> {
     let mut command = cargo();
     command
         .current_dir(&places.checkout)
         .args(["build", "--quiet", "--package", "cc-ci", "--bin", "cc-ci", "--message-format=json-render-diagnostics"])
+        .args(more)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
     let output = command.output().context("cannot start cargo")?;
