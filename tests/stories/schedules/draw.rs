@@ -58,7 +58,7 @@ impl Schedule {
     pub(super) fn draw(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let faults = one(&mut random, &[0, 10, 25, 50, 75]);
-        let count = random.random_range(8..22);
+        let count = random.random_range(5..14);
         // Somebody asks, and is heard.
         let begin = [say(&mut random, "maintainer"), Step::Round(Round::Poll), Step::Round(Round::Work)];
         let steps = begin.into_iter().chain((0..count).map(|_| step(&mut random))).collect();

@@ -143,15 +143,16 @@ impl Played {
                 None => broken.why.push(format!("a comment without marker: {body}")),
             }
         }
-        let mut told = Vec::new();
+        // An outsider is told once on each pull request, whichever of the comments is decided on first.
+        let mut told: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         for (id, pull, who, what) in &self.said {
             let found = answers.remove(id).unwrap_or_default();
-            // An outsider is told once on each pull request.
-            let silent = !what.starts_with("!testme") || (*who == "outsider" && told.contains(pull));
-            if *who == "outsider" && what.starts_with("!testme") {
-                told.push(*pull);
+            let asks = what.starts_with("!testme");
+            if asks && *who == "outsider" {
+                told.entry(*pull).or_default().push(found.len());
+                continue;
             }
-            let wanted = usize::from(!silent);
+            let wanted = usize::from(asks);
             let said = format!("`{what}` of {who} (comment {id} on {pull}) has {} answers: {found:#?}", found.len());
             if found.len() < wanted {
                 broken.lost += 1;
@@ -161,6 +162,14 @@ impl Played {
                 broken.why.push(said);
             } else if found.iter().any(|body| body.contains(": waiting, number") || body.contains(": running, ")) {
                 broken.why.push(format!("a verdict is not shown: {said}"));
+            }
+        }
+        for (pull, counts) in told {
+            let sum: usize = counts.iter().sum();
+            broken.lost += usize::from(sum == 0);
+            broken.doubled += sum.saturating_sub(1);
+            if sum != 1 {
+                broken.why.push(format!("the outsider on {pull} was told {counts:?} times"));
             }
         }
         for (comment, found) in answers {
