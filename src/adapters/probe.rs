@@ -108,6 +108,9 @@ fn authority(path: &Path) -> Result<Vec<Certificate>, ProbeError> {
 
 /// The innermost error says what happened; the outer ones repeat the URL.
 pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it took too long".to_owned();
+    }
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -18,6 +18,7 @@ use super::error::{ForgeError, Outcome, Refusal};
 use super::health::{Failure, Pace, State, http_date, retry_after};
 use super::{ForgeConfig, SetupError};
 use crate::adapters::clock::Clock;
+use crate::adapters::probe::root_cause;
 
 /// So much of an answer is read. A page of 50 comments of the largest size is more; pages are made smaller then.
 pub(super) const LARGEST_ANSWER: usize = 8 << 20;
@@ -304,16 +305,4 @@ fn authority(path: &Path) -> Result<Vec<Certificate>, SetupError> {
     let unusable = |why: String| SetupError::Authority { path: path.display().to_string(), why };
     let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
     Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))
-}
-
-/// The innermost error says what happened; the outer ones repeat the URL.
-fn root_cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "it took too long".to_owned();
-    }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

@@ -99,14 +99,4 @@ impl Store {
         .tried("look for the last run of a target")?;
         Ok(found.and_then(|id| id.parse().ok()))
     }
-
-    /// What operators told the gate: the value of each switch that is set.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn switched(&self) -> Result<std::collections::BTreeMap<String, String>, StoreError> {
-        let rows =
-            sqlx::query!("SELECT name, value FROM switch").fetch_all(&self.write).await.tried("read the switches")?;
-        Ok(rows.into_iter().map(|row| (row.name, row.value)).collect())
-    }
 }

@@ -231,7 +231,7 @@ impl Service {
         let store = &self.shared.gate.store;
         if let Some(place) = run.place() {
             let wanted = Wanted {
-                key: &answer_key(place.comment, post),
+                key: &answer_key(place.comment.get(), post),
                 kind: Kind::Comment,
                 repository: place.repository,
                 pull: Some(place.pull),
@@ -239,12 +239,12 @@ impl Service {
                 while_open: while_open.then_some(&run.id),
             };
             store.want(&wanted).await?;
-            let before = answer_key(place.comment, run.post);
+            let before = answer_key(place.comment.get(), run.post);
             if post != run.post && store.withdraw(&before).await? != Withdrawn::Whole {
                 let gone = Wanted {
                     key: &format!("removal/{}/{}", place.comment, run.post),
                     kind: Kind::Removal,
-                    content: &format!("{before}\n{}", answer_key(place.comment, post)),
+                    content: &format!("{before}\n{}", answer_key(place.comment.get(), post)),
                     ..wanted
                 };
                 store.want(&gone).await?;
@@ -319,29 +319,33 @@ impl Service {
         for (comment, run) in ended {
             let Some(earlier) = self.as_earlier(run).filter(|_| !run.is_open()) else { continue };
             for post in [run.post, run.post + 1] {
-                let key = answer_key(comment, post);
-                if !self.shared.gate.store.is_wanted(&key).await? {
+                if !self.shared.gate.store.is_wanted(&answer_key(comment.get(), post)).await? {
                     continue;
                 }
                 let gate = self.shared.gate.id.clone();
                 let marker = Marker { run: Some(run.id.clone()), comment: comment.get(), gate, post };
                 let says = Says::Folded { run: earlier.clone(), newer: newer.clone() };
-                let wanted = Wanted {
-                    key: &key,
-                    kind: Kind::Comment,
-                    repository: &heard.repository,
-                    pull: Some(heard.pull),
-                    content: &body(&Answer { marker, says, earlier: Vec::new() }),
-                    while_open: None,
-                };
-                self.shared.gate.store.want(&wanted).await?;
+                self.want_comment(heard, marker, says).await?;
             }
         }
         Ok(())
     }
+
+    /// Wants a comment at the pull request that says this and will not change by itself.
+    pub(super) async fn want_comment(&self, heard: &Heard, marker: Marker, says: Says) -> Result<(), EngineError> {
+        let wanted = Wanted {
+            key: &answer_key(marker.comment, marker.post),
+            kind: Kind::Comment,
+            repository: &heard.repository,
+            pull: Some(heard.pull),
+            content: &body(&Answer { marker, says, earlier: Vec::new() }),
+            while_open: None,
+        };
+        Ok(self.shared.gate.store.want(&wanted).await?)
+    }
 }
 
-fn answer_key(comment: CommentId, post: u32) -> String {
+fn answer_key(comment: i64, post: u32) -> String {
     format!("answer/{comment}/{post}")
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{Service, held};
 use crate::adapters::store::{Asked, End, RunState};
 use crate::domain::cancellation::Cancellation;
-use crate::domain::results::Results;
 use crate::domain::verdict::Verdict;
 use crate::engine::EngineError;
 use crate::engine::run::Run;
@@ -88,7 +87,7 @@ impl Service {
         }?;
         let target = run.plan().target.clone();
         drop(run);
-        self.after_run(&target, &results).await
+        self.judge_target(&target, &results).await
     }
 
     /// Another version of cc-ci made its plan: it is started anew, once.
@@ -113,10 +112,5 @@ impl Service {
         store.finish(&run.id, &end, self.now()).await?;
         self.shared.wake.work.notify_one();
         Ok(())
-    }
-
-    /// What a run says about the target that it ran on.
-    async fn after_run(&self, target: &crate::domain::ids::TargetName, results: &Results) -> Result<(), EngineError> {
-        self.judge_target(target, results).await
     }
 }

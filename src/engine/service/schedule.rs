@@ -3,6 +3,7 @@
 use super::Service;
 use crate::adapters::git::Source;
 use crate::adapters::store::{Asked, RunState};
+use crate::domain::cancellation::Cancellation;
 use crate::domain::command::Keep;
 use crate::domain::protocol::PROTOCOL;
 use crate::domain::queue::decide;
@@ -42,8 +43,7 @@ impl Service {
             Ok(plan) => plan,
             Err(error) => {
                 // Nobody can start it as it is stored, now or later.
-                let why =
-                    crate::domain::cancellation::Cancellation::Because(format!("it could not be planned: {error}"));
+                let why = Cancellation::Because(format!("it could not be planned: {error}"));
                 return self.cancel(&run.id, &why).await;
             }
         };

@@ -7,7 +7,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::rights::REFUSED_OUTSIDER;
 use super::{Service, held};
 use crate::adapters::store::{Asked, Heard, Kind, RunState, Wanted};
-use crate::domain::answer::{Answer, Marker, RunLine, RunLink, RunNow, Says, body};
+use crate::domain::answer::{Marker, RunLine, RunLink, RunNow, Says};
 use crate::domain::cancellation::Cancellation;
 use crate::domain::command::{Parsed, parse};
 use crate::domain::intake::{self, Decision, Request, Say, Why, decide};
@@ -127,17 +127,8 @@ impl Service {
 
     /// An answer to one comment that makes no run.
     pub(super) async fn reply(&self, heard: &Heard, says: Says) -> Result<(), EngineError> {
-        let gate = self.shared.gate.id.clone();
-        let marker = Marker { run: None, comment: heard.comment.get(), gate, post: 1 };
-        let wanted = Wanted {
-            key: &format!("answer/{}/1", heard.comment),
-            kind: Kind::Comment,
-            repository: &heard.repository,
-            pull: Some(heard.pull),
-            content: &body(&Answer { marker, says, earlier: Vec::new() }),
-            while_open: None,
-        };
-        self.shared.gate.store.want(&wanted).await?;
+        let marker = Marker { run: None, comment: heard.comment.get(), gate: self.shared.gate.id.clone(), post: 1 };
+        self.want_comment(heard, marker, says).await?;
         self.shared.wake.answer.notify_one();
         Ok(())
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Service, held};
 use crate::adapters::store::{Asked, Cause, NewRequest, RunState};
+use crate::domain::command::Keep;
 use crate::domain::ids::RunId;
 use crate::domain::queue::{
     self, History, PullRequest, REMEMBERED, Running, Situation, Subject, Switches, TargetFacts, TargetState, Waiting,
@@ -53,7 +54,7 @@ impl Service {
     /// The situation of these open runs.
     pub(super) async fn situation(&self, open: &[Asked]) -> Result<Situated, EngineError> {
         let history = self.history().await?;
-        let switched = self.shared.gate.store.switched().await?;
+        let switched = self.shared.gate.store.switches().await?;
         let running: Vec<Running> = open.iter().filter_map(|run| running(run, &history, self.limit(run))).collect();
         let of = |state: RunState| -> Vec<Waiting> {
             let rows = open.iter().filter(|run| run.state == state && run.cancelled.is_none());
@@ -64,8 +65,8 @@ impl Service {
             fetching: of(RunState::Fetching),
             targets: self.target_facts(&running).await?,
             running,
-            switches: Switches { paused: switched.contains_key("pause"), draining: switched.contains_key("drain") },
-            paused_because: switched.get("pause").or_else(|| switched.get("drain")).cloned().unwrap_or_default(),
+            switches: Switches { paused: switched.pause.is_some(), draining: switched.drain.is_some() },
+            paused_because: switched.held().map(|on| on.value.clone()).unwrap_or_default(),
             history,
             now: self.now(),
         })
@@ -108,7 +109,7 @@ impl Service {
     }
 
     fn limit(&self, run: &Asked) -> Duration {
-        let keep = run.options.keep.map_or(0, crate::domain::command::Keep::seconds);
+        let keep = run.options.keep.map_or(0, Keep::seconds);
         Duration::from_secs(self.shared.watched.limits.total_seconds + keep)
     }
 
