@@ -3,11 +3,12 @@
 mod deny;
 mod files;
 mod parts;
+mod soak;
 mod sqlx;
 mod tally;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
@@ -15,12 +16,13 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::chaos;
-use crate::children::{end_on_signals, start};
+use crate::children::end_on_signals;
 use crate::gate;
 use crate::lab::{self, Options};
 use crate::process::{cargo, exists};
 use crate::steps::say;
 use parts::Parts;
+pub(crate) use soak::soak;
 pub(crate) use tally::Tally;
 
 /// What a developer may choose.
@@ -120,21 +122,6 @@ fn deployed_gate(yes: bool) -> Result<()> {
     gate::remove()?;
     judged.map(drop)
 }
-
-/// Ten thousand schedules of faults, in a profile of their own; the first time, that has to be built.
-pub(crate) fn soak(schedules: u64, seed: u64) -> Result<ExitCode> {
-    end_on_signals()?;
-    let checkout = lab::Places::find()?.checkout;
-    let arguments =
-        ["test", "--profile", "soak", "--package", "cc-ci", "--test", "stories", "--", "--nocapture", SCHEDULES];
-    let mut command = in_checkout(&checkout, &arguments);
-    command.env("CC_CI_SCHEDULES", schedules.to_string()).env("CC_CI_SEED", seed.to_string());
-    let status = start(&mut command)?.wait()?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The name of the test that tells them.
-const SCHEDULES: &str = "s46_whatever_breaks_nothing_is_lost_and_nothing_doubled";
 
 /// The gate is killed ten times while it works.
 fn chaos_part(parts: &mut Parts, lab_is_up: bool) {

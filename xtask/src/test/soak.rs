@@ -1,0 +1,150 @@
+//! `cargo xtask soak`: ten thousand schedules of faults, in a profile of their own; the first time, that has to be built.
+//!
+//! A process for each core, kept there: a schedule hands work between its threads all the time, and that costs half as much on one
+//! core as across two.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::in_checkout;
+use crate::children::{end_on_signals, logged, start};
+use crate::lab::Places;
+use crate::process::{cargo, tail};
+use crate::steps::say;
+
+const BUILT: [&str; 6] = ["test", "--profile", "soak", "--package", "cc-ci", "--test"];
+/// The name of the test that tells them.
+const SCHEDULES: &str = "s46_whatever_breaks_nothing_is_lost_and_nothing_doubled";
+/// The last lines of a process that failed.
+const TAIL: usize = 60;
+
+/// Tells that many schedules, from this seed on.
+pub(crate) fn soak(schedules: u64, seed: u64) -> Result<ExitCode> {
+    end_on_signals()?;
+    let checkout = Places::find()?.checkout;
+    let mut build = in_checkout(&checkout, &BUILT);
+    if !start(build.args(["stories", "--no-run"]))?.wait()?.success() {
+        bail!("the tests do not compile");
+    }
+    let logs = checkout.join("target/xtask-soak");
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    say(format!("{schedules} schedules from seed {seed}; logs in {}", logs.display()));
+    let (cores, begun) = (cores()?, Instant::now());
+    let (share, rest) = (schedules / cores.len() as u64, schedules % cores.len() as u64);
+    let told: Vec<Result<Told>> = thread::scope(|scope| {
+        let mut next = seed;
+        let processes: Vec<_> = (cores.iter().zip(0..))
+            .map(|(core, index)| {
+                let (first, times) = (next, share + u64::from(index < rest));
+                next += times;
+                let (log, checkout) = (logs.join(format!("core-{core}.log")), &checkout);
+                scope.spawn(move || process(checkout, *core, first, times, &log))
+            })
+            .collect();
+        processes.into_iter().map(|process| process.join().unwrap_or_else(|_| bail!("a thread panicked"))).collect()
+    });
+    let told = told.into_iter().collect::<Result<Vec<Told>>>()?;
+    let sum = told.iter().fold(Told::default(), |sum, told| sum.and(told));
+    say(format!("{sum}, {} s", begun.elapsed().as_secs()));
+    Ok(if sum.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// One process, on one core.
+fn process(checkout: &Path, core: usize, first: u64, times: u64, log: &Path) -> Result<Told> {
+    fs::write(log, "")?;
+    let cargo = cargo();
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &core.to_string()]).arg(cargo.get_program()).current_dir(checkout);
+    for (name, value) in cargo.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.args(BUILT).args(["stories", "--", "--nocapture", SCHEDULES]);
+    command.env("CC_CI_SCHEDULES", times.to_string()).env("CC_CI_SEED", first.to_string());
+    let success = logged(&mut command, log)?.success();
+    let told = fs::read_to_string(log)?.lines().find_map(Told::read);
+    if !success {
+        say(tail(log, TAIL));
+    }
+    let mut told = told.with_context(|| format!("no schedule was told; see {}", log.display()))?;
+    told.failed |= !success;
+    Ok(told)
+}
+
+/// The cores that this process may use.
+fn cores() -> Result<Vec<usize>> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.and_then(listed).context("/proc/self/status does not tell the cores of this process")
+}
+
+/// Reads a list like `0-2,5`.
+fn listed(list: &str) -> Option<Vec<usize>> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    let ranges = list.trim().split(',').map(range).collect::<Option<Vec<_>>>()?;
+    Some(ranges.into_iter().flatten().collect())
+}
+
+/// What a process says at its end.
+#[derive(Debug, Default, PartialEq)]
+struct Told {
+    schedules: u64,
+    lost: u64,
+    doubled: u64,
+    failed: bool,
+}
+
+impl Told {
+    /// Reads `5000 schedules, lost 0, doubled 0, 53 s`, behind whatever stands before it in the line.
+    fn read(line: &str) -> Option<Self> {
+        let (before, rest) = line.split_once(" schedules, lost ")?;
+        let (lost, rest) = rest.split_once(", doubled ")?;
+        let schedules = before.rsplit(' ').next()?.parse().ok()?;
+        let (lost, doubled) = (lost.parse().ok()?, rest.split(',').next()?.parse().ok()?);
+        Some(Self { schedules, lost, doubled, failed: lost + doubled > 0 })
+    }
+
+    const fn and(self, other: &Self) -> Self {
+        Self {
+            schedules: self.schedules + other.schedules,
+            lost: self.lost + other.lost,
+            doubled: self.doubled + other.doubled,
+            failed: self.failed || other.failed,
+        }
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} schedules, lost {}, doubled {}", self.schedules, self.lost, self.doubled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_listed() {
+        assert_eq!(listed("\t0-2,5\n"), Some(vec![0, 1, 2, 5]));
+        assert_eq!(listed("all"), None);
+    }
+
+    #[test]
+    fn the_line_of_a_process_is_read() {
+        let told = Told { schedules: 5000, lost: 1, doubled: 0, failed: true };
+        let line = "test schedules::s46_whatever ... 5000 schedules, lost 1, doubled 0, 53 s";
+        assert_eq!(Told::read(line), Some(told));
+        assert_eq!(Told::read("test result: ok. 1 passed"), None);
+    }
+}
