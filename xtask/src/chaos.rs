@@ -166,6 +166,8 @@ impl Drill {
     }
 
     fn furnish(&mut self) -> Result<()> {
+        // Not there in a new clone whose compiled code is elsewhere.
+        std::fs::create_dir_all(self.places.checkout.join("target"))?;
         for (recipe, changes) in RECIPES {
             self.organisation.recipe(recipe, &self.places.checkout)?;
             for change in 0..changes {
@@ -212,9 +214,7 @@ impl Drill {
 
     fn serve(&mut self) -> Result<()> {
         let sections: Vec<String> = lab::usable().iter().map(|target| target.section().to_owned()).collect();
-        let path = self.log_file();
-        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-        let log = File::options().create(true).append(true).open(path)?;
+        let log = File::options().create(true).append(true).open(self.log_file())?;
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--state").arg(self.state.path()).arg("--targets").arg(self.places.targets_file());
         command.args(["--target", &sections.join(","), "--poll", "1", "--listen", &format!("127.0.0.1:{}", self.port)]);

@@ -28,10 +28,25 @@ where
     command
 }
 
-/// Cargo, as if started from a shell. What `cargo run` tells a program about its own package would make build scripts that watch
-/// these variables (ring's is one) run again, and everything after them.
+/// Cargo, as if started from a shell.
 pub(crate) fn cargo() -> Command {
-    let mut command = program(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    as_from_a_shell(program(&cargo_name()))
+}
+
+/// The same; it and all that it starts stay on that core.
+pub(crate) fn cargo_on(core: usize) -> Command {
+    let mut command = as_from_a_shell(program("taskset"));
+    command.args(["--cpu-list", &core.to_string()]).arg(cargo_name());
+    command
+}
+
+fn cargo_name() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned())
+}
+
+/// What `cargo run` tells a program about its own package would make build scripts that watch these variables (ring's is one) run
+/// again, and everything after them.
+fn as_from_a_shell(mut command: Command) -> Command {
     let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_package)) {
         command.env_remove(name);

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::thread;
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use super::in_checkout;
 use crate::children::{end_on_signals, logged, start};
 use crate::lab::Places;
-use crate::process::{cargo, tail};
+use crate::process::{cargo_on, tail};
 use crate::steps::say;
 
 const BUILT: [&str; 6] = ["test", "--profile", "soak", "--package", "cc-ci", "--test"];
@@ -57,16 +57,8 @@ pub(crate) fn soak(schedules: u64, seed: u64) -> Result<ExitCode> {
 /// One process, on one core.
 fn process(checkout: &Path, core: usize, first: u64, times: u64, log: &Path) -> Result<Told> {
     fs::write(log, "")?;
-    let cargo = cargo();
-    let mut command = Command::new("taskset");
-    command.args(["--cpu-list", &core.to_string()]).arg(cargo.get_program()).current_dir(checkout);
-    for (name, value) in cargo.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command.args(BUILT).args(["stories", "--", "--nocapture", SCHEDULES]);
+    let mut command = cargo_on(core);
+    command.current_dir(checkout).args(BUILT).args(["stories", "--", "--nocapture", SCHEDULES]);
     command.env("CC_CI_SCHEDULES", times.to_string()).env("CC_CI_SEED", first.to_string());
     let success = logged(&mut command, log)?.success();
     let told = fs::read_to_string(log)?.lines().find_map(Told::read);
