@@ -360,7 +360,7 @@ fn s49_what_goes_away_in_the_middle_ends_the_run_properly() {
         let path = |end: &str| format!("good/{end}");
         match fate {
             "comment deleted" => {
-                drop(organisation.repository(Method::DELETE, &path(&format!("issues/comments/{asked}")), &json!({})))
+                drop(organisation.repository(Method::DELETE, &path(&format!("issues/comments/{asked}")), &json!({})));
             }
             "closed" => drop(organisation.repository(
                 Method::PATCH,
