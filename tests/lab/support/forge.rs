@@ -192,6 +192,7 @@ impl Organisation {
         self.git(recipe, &["add", "."]);
         self.git(recipe, &["commit", "--quiet", "--message", "first"]);
         self.git(recipe, &["push", "--quiet", &self.remote("admin", &self.name, recipe), "HEAD:main"]);
+        self.wait_for_branch(&self.name, recipe, "main");
     }
 
     /// Puts a recipe of `tests/recipes` there, with a pull request by the maintainer that changes its README.
