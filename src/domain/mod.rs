@@ -24,6 +24,7 @@ pub mod process_env;
 pub mod protocol;
 pub mod queue;
 pub mod recipe;
+pub mod registry;
 pub mod results;
 pub mod stage;
 pub mod swarm;

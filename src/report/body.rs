@@ -216,6 +216,7 @@ struct ImageShown {
     service: String,
     image: String,
     digest: Option<String>,
+    pulled: Option<String>,
 }
 
 /// A piece of a sentence: what stands between backticks is code.
@@ -361,11 +362,21 @@ fn lint(results: &Results, limits: Limits) -> Vec<LintShown> {
     shown.collect()
 }
 
+/// The images that ran; before a deploy those that it needed.
 fn images(results: &Results, limits: Limits) -> Vec<ImageShown> {
-    let shown = results.images.iter().take(limits.lines).map(|image| ImageShown {
+    let pull_of = |service: &str| results.pulls.iter().find(|pull| pull.services.iter().any(|name| name == service));
+    let ran = results.images.iter().map(|image| ImageShown {
         service: clean::line(&image.service),
         image: clean::line(&image.image),
         digest: image.digest.as_deref().map(clean::line),
+        pulled: pull_of(&image.service).map(words::pulled),
     });
-    shown.collect()
+    let needed = results.pulls.iter().map(|pull| ImageShown {
+        service: clean::line(&pull.services.join(", ")),
+        image: clean::line(&pull.image),
+        digest: pull.digest.as_deref().map(clean::line),
+        pulled: Some(words::pulled(pull)),
+    });
+    let needed = needed.take(if results.images.is_empty() { limits.lines } else { 0 });
+    ran.take(limits.lines).chain(needed).collect()
 }

@@ -5,6 +5,7 @@
 
 mod conclude;
 mod floor;
+mod images;
 mod install;
 mod keep;
 mod lint;
