@@ -4,7 +4,9 @@
 //! that was killed is followed by one that goes on where it stopped.
 
 mod claim;
+pub mod doctor;
 mod error;
+pub mod fitness;
 mod logs;
 pub mod plan;
 pub mod run;
