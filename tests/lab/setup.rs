@@ -154,7 +154,7 @@ fn broken_by_hand(host: &Bare, gate: &Gate) {
         assert!(format!("{}{}", ran.out, ran.err).contains(names), "{what}: {}{}", ran.out, ran.err);
         println!("s66 | {what:38} | doctor ✕ {:8} | run: exit 3 | names {names}", matter.name());
     };
-    host.sh("docker stack rm traefik_ci_lab_test; while ! docker network rm proxy; do sleep 0.2; done >/dev/null 2>&1");
+    host.sh("docker stack rm traefik_ci_lab_test; while docker network inspect proxy; do docker network rm proxy || sleep 0.2; done >/dev/null 2>&1");
     refused("network proxy missing", Matter::Network, "docker network create -d overlay --attachable proxy");
     host.sh("docker swarm leave --force");
     refused("no swarm", Matter::Swarm, "docker swarm init");

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use super::{said, until};
@@ -127,11 +127,6 @@ impl Bare {
              docker network ls --no-trunc --format '{{.ID}} {{.Name}}'; docker service ls --format '{{.ID}} {{.Name}}'
              docker secret ls --quiet; docker config ls --quiet; getent passwd; ls /tmp; cat /etc/ssh/sshd_config.d/*",
         )
-    }
-
-    /// A place for files of the test.
-    pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
     }
 }
 
