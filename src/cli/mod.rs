@@ -12,6 +12,7 @@ mod runner;
 mod serve;
 mod settings;
 mod target;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -93,6 +94,8 @@ enum Command {
     Plan(inspect::PlanArguments),
     /// Check a recipe's files without deploying them
     Lint(inspect::LintArguments),
+    /// Check the signature of results, and the files beside them: exit code 0 or 1
+    Verify(verify::Arguments),
     /// Look at targets
     #[command(subcommand)]
     Target(target::Command),
@@ -166,6 +169,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => inspect::plan(arguments).await,
         Command::Lint(arguments) => inspect::lint(arguments).await,
+        Command::Verify(arguments) => verify::verify(&arguments).await,
         Command::Target(command) => target::target(command).await,
         Command::Runner(command) => runner::runner(command).await,
     }
@@ -193,6 +197,7 @@ fn complain(error: &anyhow::Error) -> Exit {
         || error.downcast_ref::<InvalidSettings>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
+        || error.downcast_ref::<verify::VerifyError>().is_some()
         || error.downcast_ref::<ControlError>().is_some_and(ControlError::is_usage)
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
     if own { Exit::Usage } else { Exit::NotJudged }

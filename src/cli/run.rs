@@ -33,7 +33,7 @@ pub(super) struct Arguments {
     /// The test Swarm: a section of targets.toml, or unix:///path/to/docker.sock
     #[arg(long, required_unless_present = "resume")]
     target: Option<String>,
-    /// Put results.json, report.html and log.jsonl into this folder too
+    /// Put the run's files into this folder too: results.json and its signature, junit.xml, report.html, log.jsonl, evidence.tar.gz
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Leave the app up for so long before it is removed, e.g. 30m; Ctrl-C ends it earlier
@@ -172,8 +172,8 @@ impl Interrupts {
     }
 }
 
-fn finish(results: &Results, outputs: &[PathBuf; 3], out: Option<&Path>) -> anyhow::Result<Exit> {
-    let mut places: Vec<PathBuf> = outputs.to_vec();
+fn finish(results: &Results, outputs: &[PathBuf], out: Option<&Path>) -> anyhow::Result<Exit> {
+    let mut places = outputs.to_vec();
     if let Some(out) = out {
         places = outputs.iter().map(|from| out.join(from.file_name().unwrap_or_default())).collect();
         for (from, to) in outputs.iter().zip(&places) {

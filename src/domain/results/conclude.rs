@@ -54,6 +54,8 @@ pub fn conclude(facts: RunFacts) -> Results {
         finished: facts.finished,
         warnings: facts.warnings,
         lint: facts.lint,
+        resources: facts.resources,
+        artefacts: facts.artefacts,
     }
 }
 

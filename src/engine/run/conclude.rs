@@ -12,7 +12,7 @@ use crate::adapters::store::{End, StageState};
 use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
-    By, Deploys, Driver, FloorFacts, LintLine, Mark, Results, RunFacts, StageOutcome, Target, Timing, conclude,
+    By, Deploys, Driver, FloorFacts, LintLine, Mark, Resources, Results, RunFacts, StageOutcome, Target, Timing, conclude,
     ms_between,
 };
 use crate::domain::stage::Stage;
@@ -23,27 +23,20 @@ use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 impl Run {
     /// Gives the run its verdict and writes its files.
     pub(super) async fn conclude(&self) -> Result<Results, EngineError> {
-        let results = conclude(self.facts().await?);
-        let json =
-            serde_json::to_string_pretty(&results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
-        let json = self.log.masked(&json);
-        std::fs::write(self.folder.results(), &json).map_err(EngineError::file(self.folder.results()))?;
+        let mut results = conclude(self.facts().await?);
         match results.verdict {
             Verdict::NotJudged => self.log.say(&results.sentence),
             Verdict::Green | Verdict::Red => self.log.say(format!("{}: {}", results.verdict.name(), results.sentence)),
         }
-        self.write_report(&results)?;
+        // From here on nothing more is logged: the results say how long each file is, and its hash.
+        results.artefacts = self.artefacts()?;
+        let (json, signature) = self.write_files(&results)?;
+        if let Some(signature) = &signature {
+            self.gate.store.keep_signature(&self.plan.run, signature).await?;
+        }
         let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
         self.gate.store.finish(&self.plan.run, &end, results.finished).await?;
         Ok(results)
-    }
-
-    fn write_report(&self, results: &Results) -> Result<(), EngineError> {
-        let log = std::fs::read(self.folder.log()).map_err(EngineError::file(self.folder.log()))?;
-        let (records, _) = crate::domain::log::read(&log);
-        let html =
-            crate::report::html(results, &records).map_err(|error| EngineError::Unreadable(error.to_string()))?;
-        std::fs::write(self.folder.report(), html).map_err(EngineError::file(self.folder.report()))
     }
 
     async fn facts(&self) -> Result<RunFacts, EngineError> {
@@ -93,6 +86,8 @@ impl Run {
             started: self.created,
             finished: Timestamp::now(),
             warnings,
+            resources: Resources::default(),
+            artefacts: Vec::new(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! the service took from its queue: each stage looks at what is there and goes on.
 
 mod conclude;
+mod files;
 mod floor;
 mod install;
 mod keep;
@@ -23,7 +24,7 @@ pub(super) use self::prepare::BEFORE;
 use self::prepare::Live;
 use super::EngineError;
 use super::plan::{Plan, load_files, save_files};
-use super::state::{Lock, RunFolder, StateFolder};
+use super::state::{Lock, RunFile, RunFolder, StateFolder};
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git::Source;
 use crate::adapters::logfile::LogFile;
@@ -191,10 +192,11 @@ impl Run {
         self.cancel.clone()
     }
 
-    /// Where results.json, report.html and log.jsonl are, in that order.
+    /// The files that it has left so far.
     #[must_use]
-    pub fn outputs(&self) -> [PathBuf; 3] {
-        [self.folder.results(), self.folder.report(), self.folder.log()]
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        let files = RunFile::ALL.into_iter().map(|file| self.folder.file(file));
+        files.filter(|path| path.exists()).collect()
     }
 
     /// Drives the run to its verdict.

@@ -6,7 +6,7 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::Record;
 use cc_ci::domain::results::{
-    Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Revision, RunFacts, Severity,
+    Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Resources, Revision, RunFacts, Severity,
     StageOutcome, Target as RanOn, Timing,
 };
 use cc_ci::domain::stage::Stage;
@@ -96,6 +96,8 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
         started,
         finished: after(started, 39_350),
         warnings: Vec::new(),
+        resources: Resources::default(),
+        artefacts: Vec::new(),
     }
 }
 
