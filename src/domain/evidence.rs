@@ -273,8 +273,7 @@ mod tests {
             position: None,
             text: format!("line {nth}"),
         };
-        let log: Vec<_> =
-            (0..500).map(|nth| line(nth, "app.1@4f0c2d11a9b3")).chain([line(0, "cc-ci")]).collect();
+        let log: Vec<_> = (0..500).map(|nth| line(nth, "app.1@4f0c2d11a9b3")).chain([line(0, "cc-ci")]).collect();
         let kept = last_lines(&log);
         assert_eq!(kept["app.1@4f0c2d11a9b3"].lines().count(), LOG_LINES);
         assert!(kept["app.1@4f0c2d11a9b3"].ends_with("line 499\n"));
@@ -289,7 +288,11 @@ mod tests {
         let good = |date: &str| {
             Ok(Heard {
                 status: 200,
-                headers: vec![("date", date.to_owned()), ("set-cookie", "session=secret".into()), ("server", "x".into())],
+                headers: vec![
+                    ("date", date.to_owned()),
+                    ("set-cookie", "session=secret".into()),
+                    ("server", "x".into()),
+                ],
                 body: body.as_bytes(),
             })
         };

@@ -10,6 +10,7 @@ pub mod convergence;
 pub mod deploy_call;
 pub mod deployment;
 pub mod enrolment;
+pub mod evidence;
 pub mod finding;
 pub mod floor;
 pub mod forge;

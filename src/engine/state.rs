@@ -98,8 +98,7 @@ pub enum RunFile {
 
 impl RunFile {
     /// All files, the first ones first on every list.
-    pub const ALL: [Self; 6] =
-        [Self::Results, Self::Signature, Self::Junit, Self::Report, Self::Log, Self::Evidence];
+    pub const ALL: [Self; 6] = [Self::Results, Self::Signature, Self::Junit, Self::Report, Self::Log, Self::Evidence];
 
     /// Its name, in the run's folder and everywhere else.
     #[must_use]
@@ -163,6 +162,12 @@ impl RunFolder {
         self.root.join("recipe.tar")
     }
 
+    /// What was seen of the app, until it is packed with the rest of the evidence.
+    #[must_use]
+    pub fn seen(&self) -> PathBuf {
+        self.root.join("seen.json")
+    }
+
     /// Where a file of the run is.
     #[must_use]
     pub fn file(&self, file: RunFile) -> PathBuf {
@@ -193,7 +198,7 @@ impl RunFolder {
     /// When one cannot be removed; one that is not there is removed.
     pub fn thin_out(&self) -> Result<(), EngineError> {
         let go = RunFile::ALL.into_iter().filter(|file| file.goes()).map(|file| self.file(file));
-        for path in go.chain([self.recipe()]) {
+        for path in go.chain([self.recipe(), self.seen()]) {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(EngineError::File { path, source });

@@ -149,12 +149,7 @@ fn of_finding(verdict: Verdict, finding: &Finding) -> Case {
         class: "finding",
         name: format!("{} in {}{about}", finding.kind.name(), finding.stage.name()),
         seconds: None,
-        outcome: kind.map(|kind| Outcome {
-            kind,
-            message: sentence,
-            of: finding.kind.name(),
-            text: text.clone(),
-        }),
+        outcome: kind.map(|kind| Outcome { kind, message: sentence, of: finding.kind.name(), text: text.clone() }),
         said: text,
     }
 }

@@ -89,7 +89,11 @@ pub(crate) fn good() -> RunFacts {
         finished: at(19_350),
         warnings: Vec::new(),
         resources: Resources {
-            memory: vec![ServiceMemory { service: "app".into(), peak_bytes: 38_400_000, limit_bytes: Some(268_435_456) }],
+            memory: vec![ServiceMemory {
+                service: "app".into(),
+                peak_bytes: 38_400_000,
+                limit_bytes: Some(268_435_456),
+            }],
             image_bytes: Some(74_000_000),
         },
         artefacts: vec![Artefact { name: "log.jsonl".into(), bytes: 2_345, sha256: "0c77a1e5".repeat(8) }],

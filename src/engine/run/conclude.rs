@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Run;
+use super::evidence::RESOURCES;
 use super::floor::FLOOR;
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
@@ -12,7 +13,7 @@ use crate::adapters::store::{End, StageState};
 use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
-    By, Deploys, Driver, FloorFacts, LintLine, Mark, Resources, Results, RunFacts, StageOutcome, Target, Timing, conclude,
+    By, Deploys, Driver, FloorFacts, LintLine, Mark, Results, RunFacts, StageOutcome, Target, Timing, conclude,
     ms_between,
 };
 use crate::domain::stage::Stage;
@@ -29,8 +30,10 @@ impl Run {
             Verdict::Green | Verdict::Red => self.log.say(format!("{}: {}", results.verdict.name(), results.sentence)),
         }
         // From here on nothing more is logged: the results say how long each file is, and its hash.
+        let log = self.whole_log()?;
+        self.pack(&log).await;
         results.artefacts = self.artefacts()?;
-        let (json, signature) = self.write_files(&results)?;
+        let (json, signature) = self.write_files(&results, &log)?;
         if let Some(signature) = &signature {
             self.gate.store.keep_signature(&self.plan.run, signature).await?;
         }
@@ -86,7 +89,7 @@ impl Run {
             started: self.created,
             finished: Timestamp::now(),
             warnings,
-            resources: Resources::default(),
+            resources: store.fact(run, RESOURCES).await?.unwrap_or_default(),
             artefacts: Vec::new(),
         })
     }

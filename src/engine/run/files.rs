@@ -7,11 +7,17 @@ use sha2::{Digest as _, Sha256};
 
 use super::Run;
 use crate::adapters::sign;
+use crate::domain::log::Record;
 use crate::domain::results::{Artefact, Results};
 use crate::engine::EngineError;
 use crate::engine::state::RunFile;
 
 impl Run {
+    pub(super) fn whole_log(&self) -> Result<Vec<Record>, EngineError> {
+        let log = fs::read(self.folder.log()).map_err(EngineError::file(self.folder.log()))?;
+        Ok(crate::domain::log::read(&log).0)
+    }
+
     /// What is whole before `results.json` is written.
     pub(super) fn artefacts(&self) -> Result<Vec<Artefact>, EngineError> {
         let there = [RunFile::Log, RunFile::Evidence].into_iter().filter(|file| self.folder.file(*file).exists());
@@ -27,7 +33,11 @@ impl Run {
 
     /// Writes results, their signature, JUnit and report; returns `results.json` as it is on disk, and the signature. Results that
     /// cannot be signed are results all the same.
-    pub(super) fn write_files(&self, results: &Results) -> Result<(String, Option<String>), EngineError> {
+    pub(super) fn write_files(
+        &self,
+        results: &Results,
+        log: &[Record],
+    ) -> Result<(String, Option<String>), EngineError> {
         let json = serde_json::to_string_pretty(results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let json = self.log.masked(&json);
         self.write(RunFile::Results, &json)?;
@@ -39,14 +49,11 @@ impl Run {
             // One of an earlier process would be of other results.
             None => drop(fs::remove_file(self.folder.file(RunFile::Signature))),
         }
-        let rendered = |text: Result<String, askama::Error>| {
-            text.map_err(|error| EngineError::Unreadable(error.to_string()))
-        };
+        let rendered =
+            |text: Result<String, askama::Error>| text.map_err(|error| EngineError::Unreadable(error.to_string()));
         let junit = rendered(crate::report::junit(results))?;
         self.write(RunFile::Junit, &self.log.masked(&junit))?;
-        let log = fs::read(self.folder.log()).map_err(EngineError::file(self.folder.log()))?;
-        let (records, _) = crate::domain::log::read(&log);
-        self.write(RunFile::Report, &rendered(crate::report::html(results, &records))?)?;
+        self.write(RunFile::Report, &rendered(crate::report::html(results, log))?)?;
         Ok((json, signature))
     }
 

@@ -4,6 +4,7 @@
 //! the service took from its queue: each stage looks at what is there and goes on.
 
 mod conclude;
+mod evidence;
 mod files;
 mod floor;
 mod install;
@@ -254,6 +255,7 @@ impl Run {
             return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
         }
         let installed = self.stage(Stage::Install, self.install(live)).await?;
+        self.collect(live).await?;
         if let Some(seconds) = self.plan.keep_seconds {
             let up = live.watch.is_some() || installed;
             if up && !self.was_cancelled().await? {
