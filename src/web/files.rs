@@ -8,9 +8,13 @@ use tokio_util::io::ReaderStream;
 
 use super::error::Failed;
 use super::guard::REPORT_POLICY;
+use super::run::results;
 use super::{Here, Site, run_number};
 use crate::adapters::sign;
 use crate::engine::state::RunFile;
+
+/// Where the keys are whose signatures of results hold.
+pub(super) const SIGNERS: &str = "/.well-known/cc-ci/allowed_signers";
 
 /// By a name from a fixed list: what comes from outside is never a path.
 pub(super) async fn file(State(site): Here, Path((number, file)): Path<(String, String)>) -> Result<Response, Failed> {
@@ -38,13 +42,17 @@ pub(super) async fn file(State(site): Here, Path((number, file)): Path<(String, 
     Ok(response)
 }
 
-/// What the database has as well, byte for byte: after it was restored there may be no folders of runs.
+/// What the database has as well, byte for byte, or can be made from that: after it was restored there may be no folders of runs.
 async fn stored(site: &Site, number: i64, file: RunFile) -> Result<Option<String>, Failed> {
     let store = site.service.store();
     Ok(match file {
         RunFile::Results => store.results_of(number).await?,
         RunFile::Signature => store.signature_of(number).await?,
-        RunFile::Junit | RunFile::Report | RunFile::Log | RunFile::Evidence => None,
+        RunFile::Junit => match store.results_of(number).await? {
+            Some(json) => Some(crate::report::junit(&results(&json, number)?)?),
+            None => None,
+        },
+        RunFile::Report | RunFile::Log | RunFile::Evidence => None,
     })
 }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Site;
 use super::error::Failed;
+use super::files::SIGNERS;
 use super::visitor::{self, Visitor};
 use crate::adapters::store::May;
 
@@ -48,7 +49,7 @@ pub(super) async fn guard(State(site): State<Site>, mut request: Request, next: 
 /// way in.
 fn is_open(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/style.css" | "/live.js" | "/login" | "/login/callback" | "/logout")
-        || path == "/.well-known/cc-ci/allowed_signers"
+        || path == SIGNERS
         || path.starts_with(HOOKS)
         || (path.starts_with("/recipes/") && path.ends_with("/badge.svg"))
 }
