@@ -5,7 +5,8 @@ mod control;
 mod db;
 mod deploy;
 mod healthcheck;
-mod inspect;
+mod lint;
+mod plan;
 mod progress;
 mod run;
 mod runner;
@@ -91,9 +92,9 @@ enum Command {
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
-    Plan(inspect::PlanArguments),
+    Plan(plan::Arguments),
     /// Check a recipe's files without deploying them
-    Lint(inspect::LintArguments),
+    Lint(lint::Arguments),
     /// Check the signature of results, and the files beside them: exit code 0 or 1
     Verify(verify::Arguments),
     /// Look at targets
@@ -167,8 +168,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Cancel(arguments) => control::cancel(arguments).await,
         Command::Retry(arguments) => control::retry(arguments).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
-        Command::Plan(arguments) => inspect::plan(arguments).await,
-        Command::Lint(arguments) => inspect::lint(arguments).await,
+        Command::Plan(arguments) => plan::plan(arguments).await,
+        Command::Lint(arguments) => lint::lint(arguments).await,
         Command::Verify(arguments) => verify::verify(&arguments).await,
         Command::Target(command) => target::target(command).await,
         Command::Runner(command) => runner::runner(command).await,

@@ -162,6 +162,12 @@ impl RunFolder {
         self.root.join("recipe.tar")
     }
 
+    /// The files of the base, where there is one.
+    #[must_use]
+    pub fn base(&self) -> PathBuf {
+        self.root.join("base.tar")
+    }
+
     /// What was seen of the app, until it is packed with the rest of the evidence.
     #[must_use]
     pub fn seen(&self) -> PathBuf {
@@ -192,13 +198,13 @@ impl RunFolder {
         self.file(RunFile::Report)
     }
 
-    /// Removes what only the newest runs keep: log, report, evidence and recipe. The results stay.
+    /// Removes what only the newest runs keep: log, report, evidence, recipe and base. The results stay.
     ///
     /// # Errors
     /// When one cannot be removed; one that is not there is removed.
     pub fn thin_out(&self) -> Result<(), EngineError> {
         let go = RunFile::ALL.into_iter().filter(|file| file.goes()).map(|file| self.file(file));
-        for path in go.chain([self.recipe(), self.seen()]) {
+        for path in go.chain([self.recipe(), self.base(), self.seen()]) {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(EngineError::File { path, source });

@@ -191,6 +191,7 @@ struct Evidence<'a> {
     images: Vec<ImageShown>,
     kept: Vec<FileShown>,
     check: String,
+    base: String,
 }
 
 impl Evidence<'_> {
@@ -316,6 +317,7 @@ pub fn body(results: &Results, log: &Excerpt, limits: Limits, files: &Files) -> 
         images: images(results, limits),
         kept: kept(results),
         check: check(files),
+        base: short(&clean::line(&words::base(results)), limits.sentence),
     };
     Ok(Body { head: head.render()?, evidence: evidence.render()? })
 }
