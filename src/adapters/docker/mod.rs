@@ -4,6 +4,7 @@ pub mod images;
 pub mod inventory;
 pub mod observe;
 pub mod own_root;
+pub mod probe_container;
 pub mod runner;
 mod runner_image;
 pub mod undeploy;
