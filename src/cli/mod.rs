@@ -6,7 +6,8 @@ mod db;
 mod deploy;
 mod doctor;
 mod healthcheck;
-mod inspect;
+mod lint;
+mod plan;
 mod progress;
 mod run;
 mod runner;
@@ -93,9 +94,9 @@ enum Command {
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
-    Plan(inspect::PlanArguments),
+    Plan(plan::Arguments),
     /// Check a recipe's files without deploying them
-    Lint(inspect::LintArguments),
+    Lint(lint::Arguments),
     /// Look at targets, and set up hosts to be some
     #[command(subcommand)]
     Target(target::Command),
@@ -168,8 +169,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Cancel(arguments) => control::cancel(arguments).await,
         Command::Retry(arguments) => control::retry(arguments).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
-        Command::Plan(arguments) => inspect::plan(arguments).await,
-        Command::Lint(arguments) => inspect::lint(arguments).await,
+        Command::Plan(arguments) => plan::plan(arguments).await,
+        Command::Lint(arguments) => lint::lint(arguments).await,
         Command::Target(command) => target::target(command).await,
         Command::Runner(command) => runner::runner(command).await,
     }

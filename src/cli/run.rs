@@ -20,6 +20,7 @@ use crate::config;
 use crate::domain::ids::RunId;
 use crate::domain::results::Results;
 use crate::domain::verdict::Verdict;
+use crate::engine::base;
 use crate::engine::plan::{Limits, Plan};
 use crate::engine::run::{Gate, Run};
 use crate::engine::state::{RUNNER_IMAGE, StateFolder};
@@ -36,6 +37,9 @@ pub(super) struct Arguments {
     /// Put results.json, report.html and log.jsonl into this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The older version to compare with, a tag, branch or commit [default: the newest tag older than the recipe's version]
+    #[arg(long, value_name = "REF", conflicts_with = "resume")]
+    base: Option<String>,
     /// Leave the app up for so long before it is removed, e.g. 30m; Ctrl-C ends it earlier
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     keep: Option<u64>,
@@ -140,10 +144,13 @@ async fn begin(
         anyhow::bail!("a recipe and a target are needed");
     };
     let target = config::target(target, &arguments.places.targets())?;
-    let source = git::read(recipe).await?;
+    let opened = git::open(recipe).await?;
+    let base = base::find(&opened, arguments.base.as_deref(), &[]).await?;
+    let source = opened.source;
     let limits = Limits { total_seconds: arguments.limit, ..Limits::default() };
-    let plan = Plan::new(RunId::from_random(rand::random()), &source, &target, arguments.keep, limits)?;
-    Ok(Run::begin(gate, plan, &source, target, Some(sender)).await?)
+    let plan =
+        Plan::new(RunId::from_random(rand::random()), &source, Some(base.resolution), &target, arguments.keep, limits)?;
+    Ok(Run::begin(gate, plan, &source, base.files.as_ref(), target, Some(sender)).await?)
 }
 
 /// Ctrl-C and SIGTERM.

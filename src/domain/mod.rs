@@ -3,6 +3,7 @@
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
 pub mod answer;
+pub mod base;
 pub mod cancellation;
 pub mod claim;
 pub mod command;

@@ -74,8 +74,12 @@ pub struct Recipe {
     pub name: RecipeName,
     /// The revision under test.
     pub head: Revision,
-    /// The revision upgraded from; `null` when none was deployed.
+    /// The older revision that head is compared with; `deploys.upgrade` tells whether it was deployed and upgraded. `null`:
+    /// there is none.
     pub base: Option<Revision>,
+    /// Why this base, or why none: a phrase. Empty in results of an older cc-ci.
+    #[serde(default)]
+    pub base_why: String,
 }
 
 /// One state of a recipe's files.

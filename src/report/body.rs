@@ -164,6 +164,7 @@ struct Evidence<'a> {
     open_source: &'static str,
     lint: Vec<LintShown>,
     images: Vec<ImageShown>,
+    base: String,
 }
 
 impl Evidence<'_> {
@@ -277,6 +278,7 @@ pub fn body(results: &Results, log: &Excerpt, limits: Limits, files: &Files) -> 
         log,
         lint: lint(results, limits),
         images: images(results, limits),
+        base: short(&clean::line(&words::base(results)), limits.sentence),
     };
     Ok(Body { head: head.render()?, evidence: evidence.render()? })
 }

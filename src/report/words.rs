@@ -70,6 +70,18 @@ pub const fn whose(by: By) -> &'static str {
     }
 }
 
+/// What head was compared with or upgraded from, and why: a phrase without a full stop.
+#[must_use]
+pub fn base(results: &Results) -> String {
+    let why = if results.recipe.base_why.is_empty() { "none was looked for" } else { &results.recipe.base_why };
+    let Some(base) = &results.recipe.base else { return format!("none: {why}") };
+    let commit = base.commit.as_ref().map_or("", |commit| commit.short());
+    let label = base.label();
+    let commit = if label == commit { String::new() } else { format!(" ({commit})") };
+    let how = if results.deploys.upgrade > 0 { "upgraded from" } else { "compared with, not deployed" };
+    format!("{label}{commit}, {how}: {why}")
+}
+
 /// A rung's name as a heading.
 #[must_use]
 pub const fn heading(rung: Rung) -> &'static str {

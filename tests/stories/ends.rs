@@ -51,6 +51,7 @@ impl Scene {
                 dirty: false,
                 source: "https://forge.example.org/recipes/notes.git".to_owned(),
             },
+            base: None,
             stages: [Stage::Prepare, Stage::Lint, Stage::Install, Stage::Teardown]
                 .map(|stage| (stage, StageOutcome::Done))
                 .into(),

@@ -1,7 +1,8 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
 use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
-use super::{Recipe, Results, SCHEMA, Severity, count, duration, one_line};
+use super::{Recipe, Results, Revision, SCHEMA, Severity, count, duration, one_line};
+use crate::domain::base::Resolution;
 use crate::domain::finding::{Class, Finding};
 use crate::domain::stage::{Rung, RungState, Stage};
 use crate::domain::verdict::{RungResult, Rungs, Verdict, deciding, verdict};
@@ -42,7 +43,12 @@ pub fn conclude(facts: RunFacts) -> Results {
         not_verified: not_verified(&facts, &rungs),
         rungs,
         run: facts.run,
-        recipe: Recipe { name: facts.recipe, head: facts.head, base: None },
+        recipe: Recipe {
+            name: facts.recipe,
+            base: facts.base.as_ref().and_then(|found| base(found, &facts.head)),
+            base_why: facts.base.map(|found| found.why.to_string()).unwrap_or_default(),
+            head: facts.head,
+        },
         findings: facts.findings,
         timings: facts.timings,
         marks: facts.marks,
@@ -55,6 +61,12 @@ pub fn conclude(facts: RunFacts) -> Results {
         warnings: facts.warnings,
         lint: facts.lint,
     }
+}
+
+fn base(found: &Resolution, head: &Revision) -> Option<Revision> {
+    let base = found.base.as_ref()?;
+    let version = base.version.as_ref().map(ToString::to_string);
+    Some(Revision { commit: Some(base.commit.clone()), version, dirty: false, source: head.source.clone() })
 }
 
 fn cause(finding: &Finding) -> String {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Deploys, Driver, Image, LintLine, Mark, Revision, Target, Timing};
+use crate::domain::base::Resolution;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{RecipeName, RunId};
 use crate::domain::stage::Stage;
@@ -19,6 +20,8 @@ pub struct RunFacts {
     pub recipe: RecipeName,
     /// The revision under test.
     pub head: Revision,
+    /// The base that was chosen, and why; nothing when none was looked for.
+    pub base: Option<Resolution>,
     /// How the stages ended; one that was never reached is absent.
     pub stages: BTreeMap<Stage, StageOutcome>,
     /// All causes found, in the order in which they were found.

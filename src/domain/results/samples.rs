@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::domain::base::{Tag, resolve};
 use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::recipe::RecipeVersion;
 use crate::domain::stage::Stage;
 
 /// The sample runs' first instant, and so many milliseconds after it.
@@ -34,6 +36,15 @@ pub(crate) fn good() -> RunFacts {
             dirty: false,
             source: "https://git.example.org/recipes/good.git".into(),
         },
+        base: Some(resolve(
+            RecipeVersion::parse("1.0.0+1.0.0").ok().as_ref(),
+            &[],
+            &[Tag {
+                name: "0.9.0+1.0.0".into(),
+                commit: CommitSha::parse(&"61be90ab".repeat(5)).unwrap(),
+                annotated: true,
+            }],
+        )),
         stages: [Stage::Prepare, Stage::Lint, Stage::Install, Stage::Teardown].map(|s| (s, StageOutcome::Done)).into(),
         findings: Vec::new(),
         floor: FloorFacts {

@@ -73,6 +73,7 @@ impl Run {
             run: run.clone(),
             recipe: self.plan.recipe.clone(),
             head,
+            base: self.plan.base.clone(),
             kept: ended(Stage::Keep),
             stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
             findings: store.findings(run).await?,

@@ -38,6 +38,7 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
             dirty: false,
             source: format!("https://git.example.org/recipes/{recipe}.git"),
         },
+        base: None,
         stages: [Stage::Prepare, Stage::Lint, Stage::Install, Stage::Teardown]
             .map(|it| (it, StageOutcome::Done))
             .into(),

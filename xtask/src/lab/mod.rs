@@ -174,15 +174,28 @@ pub(crate) fn down(targets: &[Target], images: bool) -> Result<()> {
     Ok(())
 }
 
-/// One of the standard targets, for this process alone, as soon as one is free; tests take them in the same way. Between two looks
-/// the question says whether to go on.
+/// The standard targets that may be used: all, or those that `CC_CI_LAB_TARGETS` names, as for the tests on the lab.
+pub(crate) fn usable() -> Vec<Target> {
+    let allowed = std::env::var("CC_CI_LAB_TARGETS").ok();
+    let is_allowed = |target: &Target| {
+        allowed.as_ref().is_none_or(|allowed| allowed.split(',').any(|section| section == target.section()))
+    };
+    Target::STANDARD.map(Target::named).into_iter().filter(is_allowed).collect()
+}
+
+/// The target for this process alone, if nobody has it; tests take it in the same way.
+pub(crate) fn hold(target: &Target) -> Result<Option<File>> {
+    let path = std::env::temp_dir().join(format!("cc-ci-lab-{}.lock", target.section()));
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+/// One of the usable targets, for this process alone, as soon as one is free. Between two looks the question says whether to go on.
 pub(crate) fn hold_any(go_on: impl Fn() -> Result<()>) -> Result<(Target, File)> {
     loop {
-        for target in Target::STANDARD.map(Target::named) {
-            let path = std::env::temp_dir().join(format!("cc-ci-lab-{}.lock", target.section()));
-            let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-            if file.try_lock().is_ok() {
-                return Ok((target, file));
+        for target in usable() {
+            if let Some(held) = hold(&target)? {
+                return Ok((target, held));
             }
         }
         go_on()?;
