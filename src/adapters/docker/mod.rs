@@ -1,5 +1,7 @@
 //! The Docker API of a target, through the local socket that leads there.
 
+pub mod evidence;
+pub mod images;
 pub mod inventory;
 pub mod observe;
 pub mod own_root;

@@ -4,6 +4,7 @@ use bollard::Docker;
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::images::Images;
 use super::{Run, Stop};
 use crate::adapters::docker::runner::RunnerError;
 use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
@@ -34,6 +35,8 @@ pub(super) struct Live {
     /// The runner container's id; `None` when it could not be had.
     pub runner: Option<String>,
     pub deployment: Option<Deployment>,
+    /// The images on their way, while they are.
+    pub images: Option<Images>,
     pub watch: Option<Watch>,
     _renewing: AbortOnDropHandle<()>,
     _session: Session,
@@ -83,6 +86,7 @@ impl Run {
             web,
             runner: None,
             deployment: None,
+            images: None,
             watch: None,
             _renewing: renewing,
             _session: session,

@@ -7,6 +7,7 @@ mod endings;
 mod figures;
 pub(crate) mod forge;
 mod recipe;
+pub(crate) mod registry;
 pub(crate) mod relay;
 mod run;
 
