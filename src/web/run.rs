@@ -10,13 +10,13 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::error::Failed;
+use super::files::SIGNERS;
 use super::frame::{Frame, capital};
 use super::log::{self, Shots};
 use super::now::{since, strip};
 use super::view::Row;
 use super::visitor::Visitor;
 use super::why::{self, Waits};
-use super::files::SIGNERS;
 use super::{Here, SCRIPT, STYLE, Site, rendered, run_number};
 use crate::adapters::logread::{self, From};
 use crate::adapters::store::{Phase, Shown};

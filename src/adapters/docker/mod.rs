@@ -2,6 +2,7 @@
 
 pub mod evidence;
 pub mod inventory;
+pub mod memory;
 pub mod observe;
 pub mod own_root;
 pub mod runner;

@@ -10,6 +10,7 @@ mod floor;
 mod install;
 mod keep;
 mod lint;
+mod memory;
 mod prepare;
 mod step;
 mod teardown;

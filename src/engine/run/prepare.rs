@@ -5,6 +5,7 @@ use bollard::query_parameters::ListNetworksOptions;
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::memory::MemoryWatch;
 use super::{Run, Stop};
 use crate::adapters::docker::runner::RunnerError;
 use crate::adapters::docker::{DockerError, Engine, Tried as _, connect, engine, inventory, runner};
@@ -36,6 +37,7 @@ pub(super) struct Live {
     pub runner: Option<String>,
     pub deployment: Option<Deployment>,
     pub watch: Option<Watch>,
+    pub memory: Option<MemoryWatch>,
     _renewing: AbortOnDropHandle<()>,
     _session: Session,
 }
@@ -98,6 +100,7 @@ impl Run {
             runner: None,
             deployment: None,
             watch: None,
+            memory: None,
             _renewing: renewing,
             _session: session,
         })
