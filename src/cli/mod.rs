@@ -4,6 +4,7 @@ mod check_config;
 mod control;
 mod db;
 mod deploy;
+mod doctor;
 mod healthcheck;
 mod lint;
 mod plan;
@@ -74,6 +75,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Tell every setting of the service as it holds, and what is wrong with it
     CheckConfig(check_config::Arguments),
+    /// Look for what is not as it should be, at the gate and on the targets; changes nothing
+    Doctor(doctor::Arguments),
     /// Ask the service on this machine whether it is well: exit code 0 or 1
     Healthcheck(healthcheck::Arguments),
     /// Copy the database, or put a copy in its place
@@ -97,7 +100,7 @@ enum Command {
     Lint(lint::Arguments),
     /// Check the signature of results, and the files beside them: exit code 0 or 1
     Verify(verify::Arguments),
-    /// Look at targets
+    /// Look at targets, and set up hosts to be some
     #[command(subcommand)]
     Target(target::Command),
     /// Deploy a recipe that stays; not on a test target
@@ -158,6 +161,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Serve(arguments) => serve::serve(arguments).await,
         Command::CheckConfig(arguments) => check_config::check_config(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(arguments).await,
         Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments).await,
         Command::Db(command) => db::db(command).await,
         Command::Deploy(arguments) => deploy::deploy(arguments).await,

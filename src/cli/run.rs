@@ -23,7 +23,7 @@ use crate::domain::verdict::Verdict;
 use crate::engine::base;
 use crate::engine::plan::{Limits, Plan};
 use crate::engine::run::{Gate, Run};
-use crate::engine::state::StateFolder;
+use crate::engine::state::{RUNNER_IMAGE, StateFolder};
 use crate::report;
 
 #[derive(Debug, Args)]
@@ -110,17 +110,23 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 /// State folder, database and runner image of this gate.
 pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Result<Gate> {
+    let image = self::runner_image(state, runner_image)?;
     let state = StateFolder::at(state)?;
-    let image = match runner_image {
-        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
-        Some(word) => ImageSource::Reference(word.to_owned()),
-        None if !state.runner_image().exists() && is_the_image() => {
-            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.root().to_owned()])?)
-        }
-        None => ImageSource::File(state.runner_image()),
-    };
     let store = Store::open(state.root()).await?;
     Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: OwnHash::default(), state })
+}
+
+/// Where the runner image comes from: what was given, else a file in the state folder, else this very container.
+pub(super) fn runner_image(state: &Path, given: Option<&str>) -> anyhow::Result<ImageSource> {
+    let saved = state.join(RUNNER_IMAGE);
+    Ok(match given {
+        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
+        Some(word) => ImageSource::Reference(word.to_owned()),
+        None if !saved.exists() && is_the_image() => {
+            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.to_owned()])?)
+        }
+        None => ImageSource::File(saved),
+    })
 }
 
 /// Whether this process runs in a container made from the image, and nothing else is in its file system.

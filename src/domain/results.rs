@@ -54,6 +54,9 @@ pub struct Results {
     pub deploys: Deploys,
     /// The images that ran, as they were resolved.
     pub images: Vec<Image>,
+    /// The images that the deploy needed, and how the target came to have each.
+    #[serde(default)]
+    pub pulls: Vec<Pull>,
     /// What deployed.
     pub driver: Driver,
     /// Where it ran.
@@ -185,6 +188,35 @@ pub struct Image {
     pub image: String,
     /// The digest it was resolved to; `null` when it was not.
     pub digest: Option<String>,
+}
+
+/// How the target came to have an image before the deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Pull {
+    /// The image as the compose file names it.
+    pub image: String,
+    /// The services that use it, by their names in the compose file.
+    pub services: Vec<String>,
+    /// The digest that the registry had for it, or that the store knows; `null` when neither is known.
+    pub digest: Option<String>,
+    /// Whether it was there.
+    pub store: Store,
+    /// Bytes that came over the network; layers that were there before do not count.
+    pub bytes: u64,
+    /// From the question to the registry to the end of the pull, in milliseconds.
+    pub ms: u64,
+}
+
+/// Whether an image was in the target's store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// It was there.
+    Warm,
+    /// It was pulled.
+    Cold,
 }
 
 /// What deployed: `stack` or `abra`.

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::EngineError;
 use crate::domain::ids::{GateId, RunId};
 
+/// The runner image in the state folder, as `docker save` writes it.
+pub const RUNNER_IMAGE: &str = "runner.tar";
+
 /// The state folder.
 #[derive(Debug, Clone)]
 pub struct StateFolder {

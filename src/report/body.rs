@@ -245,6 +245,7 @@ struct ImageShown {
     service: String,
     image: String,
     digest: Option<String>,
+    pulled: Option<String>,
     /// Peak memory, and the limit where there is one.
     memory: Option<String>,
 }
@@ -403,14 +404,25 @@ fn lint(results: &Results, limits: Limits) -> Vec<LintShown> {
     shown.collect()
 }
 
+/// The images that ran; before a deploy those that it needed.
 fn images(results: &Results, limits: Limits) -> Vec<ImageShown> {
-    let shown = results.images.iter().take(limits.lines).map(|image| ImageShown {
+    let pull_of = |service: &str| results.pulls.iter().find(|pull| pull.services.iter().any(|name| name == service));
+    let ran = results.images.iter().map(|image| ImageShown {
         service: clean::line(&image.service),
         image: clean::line(&image.image),
         digest: image.digest.as_deref().map(clean::line),
+        pulled: pull_of(&image.service).map(words::pulled),
         memory: memory(results, &image.service),
     });
-    shown.collect()
+    let needed = results.pulls.iter().map(|pull| ImageShown {
+        service: clean::line(&pull.services.join(", ")),
+        image: clean::line(&pull.image),
+        digest: pull.digest.as_deref().map(clean::line),
+        pulled: Some(words::pulled(pull)),
+        memory: None,
+    });
+    let needed = needed.take(if results.images.is_empty() { limits.lines } else { 0 });
+    ran.take(limits.lines).chain(needed).collect()
 }
 
 fn memory(results: &Results, service: &str) -> Option<String> {

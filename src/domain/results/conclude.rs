@@ -54,6 +54,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         marks: facts.marks,
         deploys: facts.deploys,
         images: facts.images,
+        pulls: facts.pulls,
         driver: facts.driver,
         target: facts.target,
         started: facts.started,

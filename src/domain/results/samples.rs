@@ -90,6 +90,14 @@ pub(crate) fn good() -> RunFacts {
             image: "registry.lab.test/notes:1.0.0".into(),
             digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
         }],
+        pulls: vec![Pull {
+            image: "registry.lab.test/notes:1.0.0".into(),
+            services: vec!["app".into()],
+            digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
+            store: Store::Cold,
+            bytes: 45_300_000,
+            ms: 3_240,
+        }],
         driver: Driver { name: "stack".into(), version: "0.1.0".into() },
         target: Target {
             name: TargetName::parse("lab").unwrap(),
@@ -178,6 +186,7 @@ pub(crate) fn target_lost() -> RunFacts {
             ("converge", 3_800, 300_200, By::App),
         ]),
         images: vec![Image { digest: None, ..good.images[0].clone() }],
+        pulls: vec![Pull { store: Store::Warm, bytes: 0, ms: 12, ..good.pulls[0].clone() }],
         resources: Resources::default(),
         finished: at(304_000),
         ..good
