@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::images::Images;
+use super::memory::MemoryWatch;
 use super::{Run, Stop};
 use crate::adapters::docker::runner::RunnerError;
 use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
@@ -38,6 +39,7 @@ pub(super) struct Live {
     /// The images on their way, while they are.
     pub images: Option<Images>,
     pub watch: Option<Watch>,
+    pub memory: Option<MemoryWatch>,
     _renewing: AbortOnDropHandle<()>,
     _session: Session,
 }
@@ -88,6 +90,7 @@ impl Run {
             deployment: None,
             images: None,
             watch: None,
+            memory: None,
             _renewing: renewing,
             _session: session,
         })
