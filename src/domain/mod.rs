@@ -13,6 +13,7 @@ pub mod enrolment;
 pub mod finding;
 pub mod floor;
 pub mod forge;
+pub mod host;
 pub mod ids;
 pub mod intake;
 pub mod inventory;

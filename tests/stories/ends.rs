@@ -68,6 +68,7 @@ impl Scene {
             kept: false,
             timings: Vec::new(),
             marks: Vec::new(),
+            host: Vec::new(),
             deploys: Deploys { fresh: 1, upgrade: 0 },
             images: Vec::new(),
             driver: Driver { name: "stack".to_owned(), version: "0.1.0".to_owned() },

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Run;
 use super::floor::FLOOR;
+use super::host::LOADS;
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
 use super::prepare::ENGINE;
@@ -82,6 +83,7 @@ impl Run {
             cancelled: self.was_cancelled().await?,
             timings: self.timings().await?,
             marks: self.marks().await?,
+            host: store.fact(run, LOADS).await?.unwrap_or_default(),
             deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
             driver: Driver { name: "stack".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
