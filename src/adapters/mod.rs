@@ -9,6 +9,7 @@ pub mod git;
 pub mod logfile;
 pub mod logread;
 pub mod oauth;
+pub mod operator_ssh;
 pub mod own_hash;
 pub mod own_key;
 pub mod probe;

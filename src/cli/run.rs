@@ -20,9 +20,10 @@ use crate::config;
 use crate::domain::ids::RunId;
 use crate::domain::results::Results;
 use crate::domain::verdict::Verdict;
+use crate::engine::base;
 use crate::engine::plan::{Limits, Plan};
 use crate::engine::run::{Gate, Run};
-use crate::engine::state::StateFolder;
+use crate::engine::state::{RUNNER_IMAGE, StateFolder};
 use crate::report;
 
 #[derive(Debug, Args)]
@@ -36,6 +37,9 @@ pub(super) struct Arguments {
     /// Put results.json, report.html and log.jsonl into this folder too
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The older version to compare with, a tag, branch or commit [default: the newest tag older than the recipe's version]
+    #[arg(long, value_name = "REF", conflicts_with = "resume")]
+    base: Option<String>,
     /// Leave the app up for so long before it is removed, e.g. 30m; Ctrl-C ends it earlier
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     keep: Option<u64>,
@@ -106,17 +110,23 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 /// State folder, database and runner image of this gate.
 pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Result<Gate> {
+    let image = self::runner_image(state, runner_image)?;
     let state = StateFolder::at(state)?;
-    let image = match runner_image {
-        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
-        Some(word) => ImageSource::Reference(word.to_owned()),
-        None if !state.runner_image().exists() && is_the_image() => {
-            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.root().to_owned()])?)
-        }
-        None => ImageSource::File(state.runner_image()),
-    };
     let store = Store::open(state.root()).await?;
     Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: OwnHash::default(), state })
+}
+
+/// Where the runner image comes from: what was given, else a file in the state folder, else this very container.
+pub(super) fn runner_image(state: &Path, given: Option<&str>) -> anyhow::Result<ImageSource> {
+    let saved = state.join(RUNNER_IMAGE);
+    Ok(match given {
+        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
+        Some(word) => ImageSource::Reference(word.to_owned()),
+        None if !saved.exists() && is_the_image() => {
+            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.to_owned()])?)
+        }
+        None => ImageSource::File(saved),
+    })
 }
 
 /// Whether this process runs in a container made from the image, and nothing else is in its file system.
@@ -134,10 +144,13 @@ async fn begin(
         anyhow::bail!("a recipe and a target are needed");
     };
     let target = config::target(target, &arguments.places.targets())?;
-    let source = git::read(recipe).await?;
+    let opened = git::open(recipe).await?;
+    let base = base::find(&opened, arguments.base.as_deref(), &[]).await?;
+    let source = opened.source;
     let limits = Limits { total_seconds: arguments.limit, ..Limits::default() };
-    let plan = Plan::new(RunId::from_random(rand::random()), &source, &target, arguments.keep, limits)?;
-    Ok(Run::begin(gate, plan, &source, target, Some(sender)).await?)
+    let plan =
+        Plan::new(RunId::from_random(rand::random()), &source, Some(base.resolution), &target, arguments.keep, limits)?;
+    Ok(Run::begin(gate, plan, &source, base.files.as_ref(), target, Some(sender)).await?)
 }
 
 /// Ctrl-C and SIGTERM.

@@ -101,6 +101,7 @@ mod tests {
             depends_on: Vec::new(),
             ports: Vec::new(),
             mounts: Vec::new(),
+            scaled_to_zero: false,
             uses: uses.iter().map(|name| (*name).to_owned()).collect(),
         }
     }

@@ -55,6 +55,9 @@ pub struct Results {
     pub deploys: Deploys,
     /// The images that ran, as they were resolved.
     pub images: Vec<Image>,
+    /// The images that the deploy needed, and how the target came to have each.
+    #[serde(default)]
+    pub pulls: Vec<Pull>,
     /// What deployed.
     pub driver: Driver,
     /// Where it ran.
@@ -78,8 +81,12 @@ pub struct Recipe {
     pub name: RecipeName,
     /// The revision under test.
     pub head: Revision,
-    /// The revision upgraded from; `null` when none was deployed.
+    /// The older revision that head is compared with; `deploys.upgrade` tells whether it was deployed and upgraded. `null`:
+    /// there is none.
     pub base: Option<Revision>,
+    /// Why this base, or why none: a phrase. Empty in results of an older cc-ci.
+    #[serde(default)]
+    pub base_why: String,
 }
 
 /// One state of a recipe's files.
@@ -167,6 +174,33 @@ pub struct Image {
     pub digest: Option<String>,
 }
 
+/// How the target came to have an image before the deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull {
+    /// The image as the compose file names it.
+    pub image: String,
+    /// The services that use it, by their names in the compose file.
+    pub services: Vec<String>,
+    /// The digest that the registry had for it, or that the store knows; `null` when neither is known.
+    pub digest: Option<String>,
+    /// Whether it was there.
+    pub store: Store,
+    /// Bytes that came over the network; layers that were there before do not count.
+    pub bytes: u64,
+    /// From the question to the registry to the end of the pull, in milliseconds.
+    pub ms: u64,
+}
+
+/// Whether an image was in the target's store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// It was there.
+    Warm,
+    /// It was pulled.
+    Cold,
+}
+
 /// What deployed: `stack` or `abra`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Driver {
@@ -234,6 +268,22 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// A number of bytes as people say it: `512 B`, `12 kB`, `4.5 MB`, `381 MB`, `1.2 GB`.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    let tenths = |unit: u64| n.saturating_add(unit / 20) / (unit / 10);
+    let of = |unit: u64, name: &str| match tenths(unit) {
+        few @ 0..100 => format!("{}.{} {name}", few / 10, few % 10),
+        many => format!("{} {name}", many / 10),
+    };
+    match n {
+        0..1_000 => format!("{n} B"),
+        1_000..1_000_000 => of(1_000, "kB"),
+        1_000_000..1_000_000_000 => of(1_000_000, "MB"),
+        _ => of(1_000_000_000, "GB"),
+    }
+}
+
 /// Milliseconds from one instant to another; 0 when the other is earlier.
 #[must_use]
 pub fn ms_between(from: Timestamp, to: Timestamp) -> u64 {
@@ -275,6 +325,13 @@ mod tests {
     fn durations_read_as_people_say_them() {
         let said = [35, 449, 9_940, 9_990, 59_400, 60_000, 185_000, 3_725_000].map(duration);
         assert_eq!(said, ["35 ms", "0.4 s", "9.9 s", "10 s", "59 s", "1 min", "3 min 5 s", "1 h 2 min"]);
+    }
+
+    #[test]
+    fn bytes_read_as_people_say_them() {
+        let said = [0, 999, 1_000, 12_340, 4_500_000, 381_000_000, 1_240_000_000, u64::MAX].map(bytes);
+        let wanted = ["0 B", "999 B", "1.0 kB", "12 kB", "4.5 MB", "381 MB", "1.2 GB", "18446744073 GB"];
+        assert_eq!(said, wanted);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EngineError;
 use crate::adapters::git::Source;
+use crate::domain::base::Resolution;
 use crate::domain::convergence::Rules;
 use crate::domain::deployment::{Deployment, Facts, PlanError};
 use crate::domain::ids::{DomainName, RecipeName, RunId, StackName, TargetName};
@@ -24,6 +25,9 @@ pub struct Plan {
     pub recipe: RecipeName,
     /// The revision under test.
     pub head: Revision,
+    /// What is older than head: compared with it, and upgraded from. Nothing: it was not looked for, by an older cc-ci.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Resolution>,
     /// What the deploy is marked with.
     pub chaos_version: String,
     /// The target, a section of `targets.toml`.
@@ -77,6 +81,7 @@ impl Plan {
     pub fn new(
         run: RunId,
         source: &Source,
+        base: Option<Resolution>,
         target: &Target,
         keep_seconds: Option<u64>,
         limits: Limits,
@@ -90,6 +95,7 @@ impl Plan {
             stack: StackName::of_domain(&domain)?,
             recipe: source.name.clone(),
             head: source.revision.clone(),
+            base,
             chaos_version: source.chaos_version.clone(),
             target: target.name.clone(),
             domain,

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::EngineError;
 use crate::domain::ids::{GateId, RunId};
 
+/// The runner image in the state folder, as `docker save` writes it.
+pub const RUNNER_IMAGE: &str = "runner.tar";
+
 /// The state folder.
 #[derive(Debug, Clone)]
 pub struct StateFolder {
@@ -106,6 +109,12 @@ impl RunFolder {
         self.root.join("recipe.tar")
     }
 
+    /// The files of the base, where there is one.
+    #[must_use]
+    pub fn base(&self) -> PathBuf {
+        self.root.join("base.tar")
+    }
+
     /// The log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
@@ -124,12 +133,12 @@ impl RunFolder {
         self.root.join("report.html")
     }
 
-    /// Removes what only the newest runs keep: log, report and recipe. The results stay.
+    /// Removes what only the newest runs keep: log, report, recipe and base. The results stay.
     ///
     /// # Errors
     /// When one cannot be removed; one that is not there is removed.
     pub fn thin_out(&self) -> Result<(), EngineError> {
-        for path in [self.log(), self.report(), self.recipe()] {
+        for path in [self.log(), self.report(), self.recipe(), self.base()] {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(EngineError::File { path, source });

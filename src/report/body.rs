@@ -164,6 +164,7 @@ struct Evidence<'a> {
     open_source: &'static str,
     lint: Vec<LintShown>,
     images: Vec<ImageShown>,
+    base: String,
 }
 
 impl Evidence<'_> {
@@ -215,6 +216,7 @@ struct ImageShown {
     service: String,
     image: String,
     digest: Option<String>,
+    pulled: Option<String>,
 }
 
 /// A piece of a sentence: what stands between backticks is code.
@@ -277,6 +279,7 @@ pub fn body(results: &Results, log: &Excerpt, limits: Limits, files: &Files) -> 
         log,
         lint: lint(results, limits),
         images: images(results, limits),
+        base: short(&clean::line(&words::base(results)), limits.sentence),
     };
     Ok(Body { head: head.render()?, evidence: evidence.render()? })
 }
@@ -359,11 +362,21 @@ fn lint(results: &Results, limits: Limits) -> Vec<LintShown> {
     shown.collect()
 }
 
+/// The images that ran; before a deploy those that it needed.
 fn images(results: &Results, limits: Limits) -> Vec<ImageShown> {
-    let shown = results.images.iter().take(limits.lines).map(|image| ImageShown {
+    let pull_of = |service: &str| results.pulls.iter().find(|pull| pull.services.iter().any(|name| name == service));
+    let ran = results.images.iter().map(|image| ImageShown {
         service: clean::line(&image.service),
         image: clean::line(&image.image),
         digest: image.digest.as_deref().map(clean::line),
+        pulled: pull_of(&image.service).map(words::pulled),
     });
-    shown.collect()
+    let needed = results.pulls.iter().map(|pull| ImageShown {
+        service: clean::line(&pull.services.join(", ")),
+        image: clean::line(&pull.image),
+        digest: pull.digest.as_deref().map(clean::line),
+        pulled: Some(words::pulled(pull)),
+    });
+    let needed = needed.take(if results.images.is_empty() { limits.lines } else { 0 });
+    ran.take(limits.lines).chain(needed).collect()
 }

@@ -237,9 +237,10 @@ pub(super) fn bad_mount(service: &WantedService, error: &str) -> String {
     }
 }
 
-/// What Swarm puts in brackets behind "no suitable node".
+/// What Swarm puts in brackets behind "no suitable node"; the engine's whole word, where it is another one.
 fn scheduler_says(error: &str) -> String {
-    let inner = error.split_once('(').map_or(error, |(_, inner)| inner.trim_end_matches(')'));
+    let bracketed = error.strip_prefix("no suitable node").and_then(|rest| rest.split_once('('));
+    let inner = bracketed.map_or(error, |(_, inner)| inner.trim_end_matches(')'));
     let inner = clean(inner, IN_SENTENCE);
     if inner.is_empty() { String::new() } else { format!(": {inner}") }
 }

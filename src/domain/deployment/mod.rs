@@ -76,6 +76,8 @@ pub struct ServicePlan {
     pub mounts: Vec<Mount>,
     /// Secrets, configs and networks that it uses, by their names in the Swarm.
     pub uses: Vec<String>,
+    /// Whether it has no task at all: `replicas: 0`.
+    pub scaled_to_zero: bool,
 }
 
 /// A host of the app: which service should answer there, and by which labels.
@@ -176,6 +178,7 @@ fn service_plan(name: &str, service: &Service, stack: &stack::Stack, facts: &Fac
         ports: service.ports.clone(),
         mounts: service.volumes.clone(),
         uses: uses.concat(),
+        scaled_to_zero: service.deploy.replicas.as_deref() == Some("0"),
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Run;
 use super::floor::FLOOR;
 use super::host::LOADS;
+use super::images::{PULL_WARNINGS, PULLS};
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
 use super::prepare::ENGINE;
@@ -69,11 +70,13 @@ impl Run {
             .and_then(|deployment| deployment.version)
             .map(|version| version.to_string());
         let mut warnings: Vec<String> = store.fact(run, NOTES).await?.unwrap_or_default();
+        warnings.extend(store.fact::<Vec<String>>(run, PULL_WARNINGS).await?.unwrap_or_default());
         warnings.extend(self.log.broken().map(|why| format!("the log is not complete: {why}")));
         Ok(RunFacts {
             run: run.clone(),
             recipe: self.plan.recipe.clone(),
             head,
+            base: self.plan.base.clone(),
             kept: ended(Stage::Keep),
             stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
             findings: store.findings(run).await?,
@@ -86,6 +89,7 @@ impl Run {
             host: store.fact(run, LOADS).await?.unwrap_or_default(),
             deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
+            pulls: store.fact(run, PULLS).await?.unwrap_or_default(),
             driver: Driver { name: "stack".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             target: Target {
                 name: self.plan.target.clone(),

@@ -2,6 +2,7 @@
 
 use super::prepare::Live;
 use super::{Run, Stop};
+use crate::domain::deployment::{Deployment, PlanError};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::lint::{RULES, Severity, lint};
 use crate::domain::results::{By, LintLine, Severity as LineSeverity, count};
@@ -12,12 +13,20 @@ use crate::engine::EngineError;
 pub(super) const LINT: &str = "lint";
 
 impl Run {
-    /// Lints the recipe, and works out what its deploy is.
+    /// Lints the recipe, and works out what its deploy is. The images that it needs are pulled meanwhile.
     pub(super) async fn lint(&self, live: &mut Live) -> Result<(), Stop> {
-        self.phase("lint", By::CcCi, self.judge_files(live)).await
+        let planned = self.plan.deployment(&self.files, &self.target);
+        if let Ok(deployment) = &planned {
+            live.images = Some(self.begin_pulling(live, deployment));
+        }
+        let judged = self.phase("lint", By::CcCi, self.judge_files(live, planned)).await;
+        if judged.is_err() {
+            live.images = None;
+        }
+        judged
     }
 
-    async fn judge_files(&self, live: &mut Live) -> Result<(), Stop> {
+    async fn judge_files(&self, live: &mut Live, planned: Result<Deployment, PlanError>) -> Result<(), Stop> {
         let lines: Vec<LintLine> = lint(&self.files).into_iter().map(line).collect();
         self.gate.store.put_fact(&self.plan.run, LINT, &lines).await.map_err(EngineError::from)?;
         let (errors, hints): (Vec<&LintLine>, Vec<&LintLine>) =
@@ -27,7 +36,7 @@ impl Run {
         if !errors.is_empty() {
             return Err(Stop::Failed(errors.into_iter().map(|line| self.lint_error(live, line)).collect()));
         }
-        match self.plan.deployment(&self.files, &self.target) {
+        match planned {
             Ok(deployment) => {
                 live.deployment = Some(deployment);
                 Ok(())

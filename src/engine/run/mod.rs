@@ -6,6 +6,7 @@
 mod conclude;
 mod floor;
 mod host;
+mod images;
 mod install;
 mod keep;
 mod lint;
@@ -13,6 +14,7 @@ mod prepare;
 mod step;
 mod teardown;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +38,7 @@ use crate::domain::ids::GateId;
 use crate::domain::log::Record;
 use crate::domain::protocol::PROTOCOL;
 use crate::domain::recipe::files::RecipeFiles;
+use crate::domain::recipe::selected::Selected;
 use crate::domain::results::{By, Results};
 use crate::domain::stage::Stage;
 use crate::domain::target::Target;
@@ -61,6 +64,7 @@ pub struct Run {
     plan: Plan,
     target: Target,
     files: RecipeFiles,
+    base: Option<RecipeFiles>,
     gate: Gate,
     folder: RunFolder,
     log: Arc<LogFile>,
@@ -99,12 +103,16 @@ impl Run {
         gate: Gate,
         plan: Plan,
         source: &Source,
+        base: Option<&RecipeFiles>,
         target: Target,
         listener: Option<Listener>,
     ) -> Result<Self, EngineError> {
         let folder = gate.state.run(&plan.run);
         let lock = folder.hold(&plan.run)?;
         save_files(&source.files, &folder.recipe())?;
+        if let Some(base) = base {
+            save_files(base, &folder.base())?;
+        }
         let json = serde_json::to_string(&plan).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let created = Timestamp::now();
         let row = NewRun {
@@ -121,6 +129,7 @@ impl Run {
         log.say(format!("run {}: {} {} on {}", plan.run, plan.recipe, plan.head.label(), plan.target));
         Ok(Self {
             files: source.files.clone(),
+            base: base.cloned(),
             plan,
             target,
             gate,
@@ -164,12 +173,14 @@ impl Run {
         }
         let lock = folder.hold(&plan.run)?;
         let files = load_files(&folder.recipe())?;
+        let base = plan.base.as_ref().and_then(|found| found.base.as_ref());
+        let base = base.map(|_| load_files(&folder.base())).transpose()?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
         let cancel = CancellationToken::new();
         if row.cancelled.is_some() {
             cancel.cancel();
         }
-        Ok(Self { plan, target, files, gate, folder, log, created: row.created_at, cancel, _lock: lock })
+        Ok(Self { plan, target, files, base, gate, folder, log, created: row.created_at, cancel, _lock: lock })
     }
 
     /// The inputs of a stored run, to look up its target before [`Run::resume`].
@@ -185,6 +196,13 @@ impl Run {
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The images of the base's selected compose files; none without a base.
+    #[must_use]
+    pub fn base_images(&self) -> BTreeSet<String> {
+        let images = |files| Selected::read(files, &self.target.env).images();
+        self.base.as_ref().map(images).unwrap_or_default()
     }
 
     /// Cancelling this ends the run: what was deployed is removed, and the verdict is *not judged*.

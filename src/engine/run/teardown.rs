@@ -18,6 +18,8 @@ const UNDEPLOY_LIMIT_SECONDS: u64 = 600;
 impl Run {
     /// Removes everything of this run and compares.
     pub(super) async fn teardown(&self, mut live: Live) -> Result<(), Stop> {
+        // A pull that nobody waits for any more ends with its handle.
+        drop(live.images.take());
         let watch = match live.watch.take() {
             Some(watch) => Some(watch),
             None => self.watch_again(&live).await?,

@@ -1,6 +1,6 @@
 //! Every kind of finding with the sentences that the rules make for it and its advice, side by side. `docs/findings.md` quotes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::domain::floor::{Meaning, Seen, broken_asset, meaning, unreachable};
 use crate::domain::host::{HostLoad, Reading, excuse};
 use crate::domain::ids::DomainName;
 use crate::domain::inventory::Object;
+use crate::domain::registry::{ImageName, Refusal, Trouble, judge};
 use crate::domain::stage::Stage;
 use crate::domain::swarm::{Mode, RestartCondition, Update, UpdateState};
 
@@ -40,6 +41,7 @@ fn deploys() -> Vec<Finding> {
         app()
             .acts([Act::Unhealthy { after: 60_000 }, Act::Exits { after: 400, code: 2 }])
             .healthcheck(30_000)
+            .up_after(90_000)
             .says("tablespace is corrupt"),
         app().acts([Act::OutOfMemory { after: 3_000 }]).memory_limit(64 << 20),
         app().acts([Act::Rejected("No such image: registry.lab/app:2@sha256:0")]),
@@ -51,7 +53,10 @@ fn deploys() -> Vec<Finding> {
         app().acts([Act::Rejected(refused)]),
         app().up_after(5_000_000).healthcheck(1_000),
     ];
-    scripts.into_iter().map(|script| lab([script]).ends().headline().clone()).collect()
+    let slow = Rules { stalled_after: Duration::from_mins(60), ..Rules::default() };
+    let late = lab([app().up_after(5_000_000).healthcheck(1_000)]).play(500, 1200, &slow);
+    let ends = scripts.into_iter().map(|script| lab([script]).ends());
+    ends.chain([late]).map(|ended| ended.headline().clone()).collect()
 }
 
 fn updates() -> Vec<Finding> {
@@ -92,7 +97,15 @@ fn later() -> Vec<Finding> {
 fn deploy_calls() -> Vec<Finding> {
     let uses = ["notes_pw_v1", "notes_conf_v1", "backend"].map(str::to_owned).to_vec();
     let (ports, mounts, depends_on) = (Vec::new(), Vec::new(), Vec::new());
-    let app = ServicePlan { name: "app".into(), image: "app:1".into(), depends_on, ports, mounts, uses };
+    let app = ServicePlan {
+        name: "app".into(),
+        image: "app:1".into(),
+        depends_on,
+        ports,
+        mounts,
+        scaled_to_zero: false,
+        uses,
+    };
     let said = [
         "service app: secret not found: notes_pw_v1",
         "service app: config not found: notes_conf_v1",
@@ -144,10 +157,24 @@ fn target_and_limits() -> Vec<Finding> {
     found
 }
 
+fn images() -> Vec<Finding> {
+    let image = ImageName::parse("registry.example.com/notes:2").unwrap();
+    let base = BTreeSet::from(["registry.example.com/notes:1".to_owned()]);
+    let cases = [
+        (Refusal::Missing, None),
+        (Refusal::Denied, None),
+        (Refusal::Denied, Some(&base)),
+        (Refusal::Limit, None),
+        (Refusal::Trouble(Trouble::Timeout), None),
+        (Refusal::Trouble(Trouble::Disk), None),
+    ];
+    cases.map(|(refusal, base)| judge(refusal, &image, "", base, Stage::Install, AT)).into()
+}
+
 #[test]
 fn every_sentence_and_its_advice() {
     let mut sentences: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
-    let all = [deploys(), updates(), later(), deploy_calls(), floor(), target_and_limits()];
+    let all = [images(), deploys(), updates(), later(), deploy_calls(), floor(), target_and_limits()];
     for finding in all.into_iter().flatten() {
         let of_kind = sentences.entry(finding.kind).or_default();
         if !of_kind.contains(&finding.sentence) {
