@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod finding;
 pub mod floor;
 pub mod forge;
+pub mod host;
 pub mod ids;
 pub mod intake;
 pub mod inventory;
