@@ -63,6 +63,8 @@ pub fn conclude(facts: RunFacts) -> Results {
         started: facts.started,
         finished: facts.finished,
         lint: facts.lint,
+        resources: facts.resources,
+        artefacts: facts.artefacts,
     }
 }
 

@@ -6,8 +6,8 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::Record;
 use cc_ci::domain::results::{
-    Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Revision, RunFacts,
-    Severity, StageOutcome, Store, Target as RanOn, Timing,
+    Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Resources, Revision,
+    RunFacts, Severity, StageOutcome, Store, Target as RanOn, Timing,
 };
 use cc_ci::domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
@@ -106,6 +106,8 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
         started,
         finished: after(started, 39_350),
         warnings: Vec::new(),
+        resources: Resources::default(),
+        artefacts: Vec::new(),
     }
 }
 
