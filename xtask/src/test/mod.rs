@@ -3,6 +3,7 @@
 mod deny;
 mod figures;
 mod files;
+mod fuzz;
 mod parts;
 mod soak;
 mod sqlx;
