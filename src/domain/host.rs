@@ -54,6 +54,7 @@ fn total(pressure: &str, line: &str) -> Option<u64> {
 
 /// What the readings of one stage say.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostLoad {
     /// The stage.
     pub stage: Stage,

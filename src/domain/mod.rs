@@ -32,6 +32,7 @@ pub mod recipe;
 pub mod registry;
 pub mod results;
 pub mod setup;
+pub mod silence;
 pub mod stage;
 pub mod swarm;
 pub mod sweep;

@@ -9,6 +9,7 @@ pub mod own_root;
 pub mod probe_container;
 pub mod runner;
 mod runner_image;
+mod silence;
 pub mod undeploy;
 
 use std::path::Path;
@@ -16,12 +17,11 @@ use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+
+pub use self::silence::falls_silent;
 
 /// Headers of an answer must come within this time; bodies that stream are bounded where they are read.
 const ANSWER_TIMEOUT: u64 = 60;
-/// Between two looks whether the engine still answers.
-const PULSE: Duration = Duration::from_secs(5);
 
 /// The label that Docker puts on everything of a stack.
 pub const STACK_LABEL: &str = "com.docker.stack.namespace";
@@ -128,20 +128,6 @@ fn with_version_prefix(docker: Docker) -> Docker {
         }
         request
     })
-}
-
-/// Ends when the engine has not answered for so long; a connection that is open says nothing of an engine that stands still.
-pub async fn falls_silent(docker: &Docker, patience: Duration) -> DockerError {
-    let mut heard = Instant::now();
-    loop {
-        tokio::time::sleep(PULSE.min(patience)).await;
-        match tokio::time::timeout(patience.saturating_sub(heard.elapsed()), docker.ping()).await {
-            Ok(Ok(_)) => heard = Instant::now(),
-            Ok(Err(_)) | Err(_) if heard.elapsed() < patience => {}
-            Ok(Err(source)) => return DockerError { what: "reach the engine".to_owned(), source },
-            Err(_) => return DockerError::no_answer("reach the engine"),
-        }
-    }
 }
 
 /// What an engine says of itself.

@@ -159,14 +159,14 @@ fn target_and_limits() -> Vec<Finding> {
 
 fn images() -> Vec<Finding> {
     let image = ImageName::parse("registry.example.com/notes:2").unwrap();
-    let base = BTreeSet::from(["registry.example.com/notes:1".to_owned()]);
+    let (none, base) = (BTreeSet::new(), BTreeSet::from(["registry.example.com/notes:1".to_owned()]));
     let cases = [
-        (Refusal::Missing, None),
-        (Refusal::Denied, None),
-        (Refusal::Denied, Some(&base)),
-        (Refusal::Limit, None),
-        (Refusal::Trouble(Trouble::Timeout), None),
-        (Refusal::Trouble(Trouble::Disk), None),
+        (Refusal::Missing, &none),
+        (Refusal::Denied, &none),
+        (Refusal::Denied, &base),
+        (Refusal::Limit, &none),
+        (Refusal::Trouble(Trouble::Timeout), &none),
+        (Refusal::Trouble(Trouble::Disk), &none),
     ];
     cases.map(|(refusal, base)| judge(refusal, &image, "", base, Stage::Install, AT)).into()
 }
