@@ -184,7 +184,7 @@ impl Run {
         let Some(image) = image_question(finding).and_then(|image| ImageName::parse(image).ok()) else { return };
         let Err(ImageError::Refused(refused)) = images::resolve(&live.docker, &image).await else { return };
         let base = self.base_images();
-        let told = judge(refused.means(&image), &image, &refused.message, base.as_ref(), finding.stage, finding.at);
+        let told = judge(refused.means(&image), &image, &refused.message, &base, finding.stage, finding.at);
         finding.evidence.extend(told.evidence);
         // Swarm's own sentence names the service, and is right about an image that is not there.
         if told.kind != FindingKind::ImageMissing {

@@ -96,16 +96,19 @@ impl Run {
         })
     }
 
-    /// Prepares the target. What is done already is found done.
+    /// Prepares the target. What is done already is found done. No image is a part of the inventory: the runner's may come meanwhile.
     pub(super) async fn prepare(&self, live: &mut Live) -> Result<(), Stop> {
-        if self.stored::<Inventory>(BEFORE).await?.is_none() {
-            self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
-        }
         let image = async {
             let hash = self.gate.binary.get().await.map_err(EngineError::file("/proc/self/exe"))?;
             Ok::<_, Stop>(runner::image(&live.docker, hash, &self.gate.image, |line| self.log.say(line)).await?)
         };
-        let image = self.phase("runner image", By::Docker, image).await?;
+        let stock = async {
+            if self.stored::<Inventory>(BEFORE).await?.is_none() {
+                self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
+            }
+            Ok::<_, Stop>(())
+        };
+        let ((), image) = tokio::try_join!(stock, self.phase("runner image", By::Docker, image))?;
         live.runner = Some(self.phase("runner start", By::Docker, self.start_runner(live, &image)).await?);
         Ok(())
     }
