@@ -14,4 +14,5 @@ pub mod own_hash;
 pub mod own_key;
 pub mod probe;
 pub mod session;
+pub mod sign;
 pub mod store;

@@ -14,6 +14,7 @@ mod runner;
 mod serve;
 mod settings;
 mod target;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,6 +98,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Check a recipe's files without deploying them
     Lint(lint::Arguments),
+    /// Check the signature of results, and the files beside them: exit code 0 or 1
+    Verify(verify::Arguments),
     /// Look at targets, and set up hosts to be some
     #[command(subcommand)]
     Target(target::Command),
@@ -171,6 +174,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => plan::plan(arguments).await,
         Command::Lint(arguments) => lint::lint(arguments).await,
+        Command::Verify(arguments) => verify::verify(&arguments).await,
         Command::Target(command) => target::target(command).await,
         Command::Runner(command) => runner::runner(command).await,
     }
@@ -198,6 +202,7 @@ fn complain(error: &anyhow::Error) -> Exit {
         || error.downcast_ref::<InvalidSettings>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
+        || error.downcast_ref::<verify::VerifyError>().is_some()
         || error.downcast_ref::<ControlError>().is_some_and(ControlError::is_usage)
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
     if own { Exit::Usage } else { Exit::NotJudged }

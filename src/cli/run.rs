@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// The test Swarm: a section of targets.toml, or unix:///path/to/docker.sock
     #[arg(long, required_unless_present = "resume")]
     target: Option<String>,
-    /// Put results.json, report.html and log.jsonl into this folder too
+    /// Put the run's files into this folder too: results.json and its signature, junit.xml, report.html, log.jsonl, evidence.tar.gz
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The older version to compare with, a tag, branch or commit [default: the newest tag older than the recipe's version]
@@ -185,8 +185,8 @@ impl Interrupts {
     }
 }
 
-fn finish(results: &Results, outputs: &[PathBuf; 3], out: Option<&Path>) -> anyhow::Result<Exit> {
-    let mut places: Vec<PathBuf> = outputs.to_vec();
+fn finish(results: &Results, outputs: &[PathBuf], out: Option<&Path>) -> anyhow::Result<Exit> {
+    let mut places = outputs.to_vec();
     if let Some(out) = out {
         places = outputs.iter().map(|from| out.join(from.file_name().unwrap_or_default())).collect();
         for (from, to) in outputs.iter().zip(&places) {

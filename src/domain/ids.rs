@@ -21,6 +21,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $why:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(try_from = "String", into = "String")]
         pub struct $type(String);
 

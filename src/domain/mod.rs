@@ -13,6 +13,7 @@ pub mod deployment;
 pub mod doctor;
 pub mod engine_version;
 pub mod enrolment;
+pub mod evidence;
 pub mod finding;
 pub mod floor;
 pub mod forge;

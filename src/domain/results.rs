@@ -1,11 +1,13 @@
 //! What a run leaves behind for people and programs: the types of `results.json`, whose field names are stable.
 //!
-//! [`conclude`] makes them from facts; nothing else decides what a report claims.
+//! [`conclude`] makes them from facts; nothing else decides what a report claims. `docs/results.schema.json` is generated from them.
 
 mod conclude;
 mod facts;
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+pub(crate) mod schema;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
@@ -16,11 +18,12 @@ use super::finding::Finding;
 use super::ids::{CommitSha, DomainName, RecipeName, RunId, TargetName};
 use super::verdict::{Rungs, Verdict};
 
-/// The number of the shape of `results.json`; it grows when a field changes its meaning or goes.
+/// The number of the shape of `results.json`; it grows when a field changes its meaning or goes. New fields do not count.
 pub const SCHEMA: u32 = 1;
 
 /// Everything in `results.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Results {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -60,18 +63,27 @@ pub struct Results {
     pub target: Target,
     /// When the run began.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "schema::Instant"))]
     pub started: Timestamp,
     /// When it had ended and the target was compared.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "schema::Instant"))]
     pub finished: Timestamp,
     /// What did not decide anything, but should be known.
     pub warnings: Vec<String>,
     /// What the lint rules said.
     pub lint: Vec<LintLine>,
+    /// What the app needed of the target, as far as it was measured.
+    #[serde(default)]
+    pub resources: Resources,
+    /// Files of the run that were whole before this one was written, so that its signature vouches for them as well.
+    #[serde(default)]
+    pub artefacts: Vec<Artefact>,
 }
 
 /// What was tested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Recipe {
     /// Its name.
     pub name: RecipeName,
@@ -87,6 +99,7 @@ pub struct Recipe {
 
 /// One state of a recipe's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Revision {
     /// The commit; `null` for a directory that is not a git repository.
     pub commit: Option<CommitSha>,
@@ -114,11 +127,13 @@ impl Revision {
 
 /// How long one phase took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Timing {
     /// Its name, e.g. `pull` or `converge`; the same name may come more than once.
     pub phase: String,
     /// When it began.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "schema::Instant"))]
     pub start: Timestamp,
     /// Its length in milliseconds.
     pub ms: u64,
@@ -128,6 +143,7 @@ pub struct Timing {
 
 /// Whose time a phase was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum By {
     /// cc-ci worked or waited for itself.
     #[serde(rename = "cc-ci")]
@@ -142,9 +158,11 @@ pub enum By {
 
 /// An instant worth a mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mark {
     /// When.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "schema::Instant"))]
     pub at: Timestamp,
     /// What happened, e.g. `app exits with 1`.
     pub what: String,
@@ -152,6 +170,7 @@ pub struct Mark {
 
 /// How often something was deployed: a guard against doing more than is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Deploys {
     /// Deploys onto nothing.
     pub fresh: u32,
@@ -161,6 +180,7 @@ pub struct Deploys {
 
 /// The image of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Image {
     /// The service, by its name in the compose file.
     pub service: String,
@@ -172,6 +192,7 @@ pub struct Image {
 
 /// How the target came to have an image before the deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pull {
     /// The image as the compose file names it.
     pub image: String,
@@ -189,6 +210,7 @@ pub struct Pull {
 
 /// Whether an image was in the target's store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Store {
     /// It was there.
@@ -199,6 +221,7 @@ pub enum Store {
 
 /// What deployed: `stack` or `abra`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Driver {
     /// Its name.
     pub name: String,
@@ -208,6 +231,7 @@ pub struct Driver {
 
 /// Where it ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Target {
     /// The target's name.
     pub name: TargetName,
@@ -219,6 +243,7 @@ pub struct Target {
 
 /// One thing that a lint rule says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LintLine {
     /// The rule's stable name.
     pub rule: String,
@@ -236,12 +261,48 @@ pub struct LintLine {
 
 /// How much a lint line weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It provably stops a deploy or an upgrade.
     Error,
     /// All else.
     Hint,
+}
+
+/// What the app needed of the target. `null`: not measured.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Resources {
+    /// Peak memory, by service.
+    pub memory: Vec<ServiceMemory>,
+    /// Bytes of the app's images on the target; layers that two of them share count twice.
+    pub image_bytes: Option<u64>,
+}
+
+/// The memory of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ServiceMemory {
+    /// The service, by its name in the compose file.
+    pub service: String,
+    /// The most bytes that one of its containers held, page cache included: of readings 1 to 10 s apart, or, where the kernel keeps
+    /// the peak itself (cgroup 1), that.
+    pub peak_bytes: u64,
+    /// Its memory limit in bytes; `null`: none.
+    pub limit_bytes: Option<u64>,
+}
+
+/// A file of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Artefact {
+    /// Its name beside `results.json`.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of its content, hexadecimal.
+    pub sha256: String,
 }
 
 /// RFC 3339 in UTC with exactly three decimals, so that texts sort and align.
@@ -264,20 +325,19 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
-/// A number of bytes as people say it: `512 B`, `12 kB`, `4.5 MB`, `381 MB`, `1.2 GB`.
+/// A number of bytes as people say it: `512 B`, `38 MB`, `1.2 GB`; powers of ten.
 #[must_use]
-pub fn bytes(n: u64) -> String {
-    let tenths = |unit: u64| n.saturating_add(unit / 20) / (unit / 10);
-    let of = |unit: u64, name: &str| match tenths(unit) {
-        few @ 0..100 => format!("{}.{} {name}", few / 10, few % 10),
-        many => format!("{} {name}", many / 10),
-    };
-    match n {
-        0..1_000 => format!("{n} B"),
-        1_000..1_000_000 => of(1_000, "kB"),
-        1_000_000..1_000_000_000 => of(1_000_000, "MB"),
-        _ => of(1_000_000_000, "GB"),
+pub fn size(bytes: u64) -> String {
+    let in_tenths = |unit: u64| bytes.saturating_add(unit / 20) / (unit / 10);
+    for (unit, name) in [(1_000, "kB"), (1_000_000, "MB"), (1_000_000_000, "GB"), (1_000_000_000_000, "TB")] {
+        match in_tenths(unit) {
+            0..10 if unit == 1_000 => return format!("{bytes} B"),
+            tenths @ 0..100 => return format!("{}.{} {name}", tenths / 10, tenths % 10),
+            tenths if tenths < 9_995 => return format!("{} {name}", (tenths + 5) / 10),
+            _ => {}
+        }
     }
+    format!("{} TB", bytes / 1_000_000_000_000)
 }
 
 /// Milliseconds from one instant to another; 0 when the other is earlier.
@@ -324,10 +384,9 @@ mod tests {
     }
 
     #[test]
-    fn bytes_read_as_people_say_them() {
-        let said = [0, 999, 1_000, 12_340, 4_500_000, 381_000_000, 1_240_000_000, u64::MAX].map(bytes);
-        let wanted = ["0 B", "999 B", "1.0 kB", "12 kB", "4.5 MB", "381 MB", "1.2 GB", "18446744073 GB"];
-        assert_eq!(said, wanted);
+    fn sizes_read_as_people_say_them() {
+        let said = [0, 949, 999, 1_040, 38_400_000, 999_600_000, 1_250_000_000, 12_000_000_000_000_000].map(size);
+        assert_eq!(said, ["0 B", "949 B", "1.0 kB", "1.0 kB", "38 MB", "1.0 GB", "1.3 GB", "12000 TB"]);
     }
 
     #[test]

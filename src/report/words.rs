@@ -1,7 +1,7 @@
 //! The words for states and guilt, the same on every medium. A state always has glyph and word; colour only helps.
 
 use crate::domain::finding::Class;
-use crate::domain::results::{By, Pull, Results, Store, bytes, duration};
+use crate::domain::results::{By, Pull, Results, Store, duration, size};
 use crate::domain::stage::{Rung, RungState};
 use crate::domain::verdict::Verdict;
 
@@ -75,7 +75,7 @@ pub const fn whose(by: By) -> &'static str {
 pub fn pulled(pull: &Pull) -> String {
     match pull.store {
         Store::Warm => "was there".to_owned(),
-        Store::Cold => format!("{} in {}", bytes(pull.bytes), duration(pull.ms)),
+        Store::Cold => format!("{} in {}", size(pull.bytes), duration(pull.ms)),
     }
 }
 

@@ -7,7 +7,7 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, TargetName};
 use cc_ci::domain::registry::{ImageName, Refusal, judge};
 use cc_ci::domain::results::{
-    Converged, Deploys, Driver, FloorFacts, HttpFact, Revision, RunFacts, StageOutcome, Target, conclude,
+    Converged, Deploys, Driver, FloorFacts, HttpFact, Resources, Revision, RunFacts, StageOutcome, Target, conclude,
 };
 use cc_ci::domain::stage::Stage;
 
@@ -93,6 +93,8 @@ impl Scene {
             started: now,
             finished: now,
             warnings: Vec::new(),
+            resources: Resources::default(),
+            artefacts: Vec::new(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The Docker API of a target, through the local socket that leads there.
 
+pub mod evidence;
 pub mod images;
 pub mod inventory;
+pub mod memory;
 pub mod observe;
 pub mod own_root;
 pub mod probe_container;

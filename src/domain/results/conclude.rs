@@ -61,6 +61,8 @@ pub fn conclude(facts: RunFacts) -> Results {
         finished: facts.finished,
         warnings: facts.warnings,
         lint: facts.lint,
+        resources: facts.resources,
+        artefacts: facts.artefacts,
     }
 }
 

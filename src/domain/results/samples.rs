@@ -107,6 +107,15 @@ pub(crate) fn good() -> RunFacts {
         started: at(0),
         finished: at(19_350),
         warnings: Vec::new(),
+        resources: Resources {
+            memory: vec![ServiceMemory {
+                service: "app".into(),
+                peak_bytes: 38_400_000,
+                limit_bytes: Some(268_435_456),
+            }],
+            image_bytes: Some(74_000_000),
+        },
+        artefacts: vec![Artefact { name: "log.jsonl".into(), bytes: 2_345, sha256: "0c77a1e5".repeat(8) }],
     }
 }
 
@@ -178,6 +187,7 @@ pub(crate) fn target_lost() -> RunFacts {
         ]),
         images: vec![Image { digest: None, ..good.images[0].clone() }],
         pulls: vec![Pull { store: Store::Warm, bytes: 0, ms: 12, ..good.pulls[0].clone() }],
+        resources: Resources::default(),
         finished: at(304_000),
         ..good
     }

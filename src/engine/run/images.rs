@@ -24,7 +24,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::finding::Finding;
 use crate::domain::ids::RunId;
 use crate::domain::registry::{ImageName, Pulling, Quiet, Refusal, judge, needed, quiet, unknown_name};
-use crate::domain::results::{Pull, Store as Kept, bytes, count, duration};
+use crate::domain::results::{Pull, Store as Kept, count, duration, size};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
@@ -115,7 +115,7 @@ impl Run {
         let (came, there) = (cold.iter().map(|pull| pull.bytes).sum(), count(warm.len(), "image", "images"));
         self.log.say(match cold.len() {
             0 => format!("{there} in the target's store, none to pull"),
-            new => format!("{there} in the target's store, {new} pulled, {}", bytes(came)),
+            new => format!("{there} in the target's store, {new} pulled, {}", size(came)),
         });
         self.store(PULL_WARNINGS, &pulled.warnings).await?;
         self.store(PULLS, &pulled.pulls).await
@@ -242,7 +242,7 @@ impl Puller {
     }
 
     fn look_at(&self, wanted: &Wanted, course: &mut Course) -> Result<(), ImageError> {
-        let (done, size, still) = (course.pulling.downloaded(), course.pulling.size(), course.moved.elapsed());
+        let (done, whole, still) = (course.pulling.downloaded(), course.pulling.size(), course.moved.elapsed());
         match quiet(still, &self.rules) {
             Quiet::Moves => course.warned = false,
             Quiet::Warn if course.warned => {}
@@ -259,7 +259,7 @@ impl Puller {
         let due = course.told.is_none_or(|(at, so_far)| at.elapsed() >= TOLD_EVERY && so_far != done);
         if due && wanted.begun.elapsed() >= TOLD_AFTER {
             course.told = Some((Instant::now(), done));
-            self.log.say(format!("pulling {}: {} of {}", wanted.image, bytes(done), bytes(size)));
+            self.log.say(format!("pulling {}: {} of {}", wanted.image, size(done), size(whole)));
         }
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Puller {
             ms: wanted.ms(),
         };
         if wanted.begun.elapsed() >= TOLD_AFTER {
-            self.log.say(format!("pulled {}: {} in {}", pull.image, bytes(pull.bytes), duration(pull.ms)));
+            self.log.say(format!("pulled {}: {} in {}", pull.image, size(pull.bytes), duration(pull.ms)));
         }
         pull
     }

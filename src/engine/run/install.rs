@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 
+use super::memory::MemoryWatch;
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::docker::images::{self, ImageError};
@@ -44,6 +45,7 @@ impl Run {
                 self.deploy(live, &deployment).await?
             }
         };
+        live.memory = Some(MemoryWatch::begin(live.docker.clone(), self.plan.stack.clone()));
         live.watch = Some(self.watch(live, &deployment, wanted).await?);
         let Some(watch) = &live.watch else { return Ok(()) };
         let converged = self.phase("converge", By::App, self.converge(live, watch));
