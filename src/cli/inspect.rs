@@ -12,6 +12,7 @@ use crate::domain::lint::{RULES, Severity, lint as lint_files};
 use crate::domain::recipe::files::RecipeFiles;
 use crate::domain::results::count;
 use crate::domain::target::{Endpoint, Role, Target};
+use crate::domain::tests_file::TestsFile;
 use crate::engine::plan::{Limits, Plan};
 
 #[derive(Debug, Args)]
@@ -40,8 +41,8 @@ pub(super) async fn plan(arguments: PlanArguments) -> anyhow::Result<Exit> {
         None => nowhere()?,
     };
     let run = RunId::from_random(*b"\0\0\0\0\0\0\0\0\0\0\0\0");
-    let plan = Plan::new(run, &source, &target, None, Limits::default())?;
-    let deployment = plan.deployment(&source.files, &target)?;
+    let plan = Plan::new(run, &source, &target, None, Limits::default(), None)?;
+    let deployment = plan.deployment(&source.files, &target, &TestsFile::default())?;
     let mut out = std::io::stdout().lock();
     let version = deployment.version.as_ref().map_or_else(|| "no version label".to_owned(), ToString::to_string);
     writeln!(out, "{} {version} ({})", source.name, source.chaos_version)?;
@@ -69,6 +70,9 @@ pub(super) async fn plan(arguments: PlanArguments) -> anyhow::Result<Exit> {
     }
     for host in &deployment.hosts {
         writeln!(out, "  ask      https://{host}/")?;
+    }
+    for power in &deployment.host_power {
+        writeln!(out, "  power    {power}: refused, unless the tests file allows it")?;
     }
     for note in &deployment.notes {
         writeln!(out, "  note     {note}")?;

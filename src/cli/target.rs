@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, Places};
+use super::{Exit, Places, control};
 use crate::adapters::docker::{connect, inventory};
 use crate::adapters::session::Session;
 use crate::adapters::store::Store;
@@ -16,6 +16,8 @@ use crate::engine::sweep::Sweep;
 pub(super) enum Command {
     /// List everything on a target, one `kind name` line each, sorted; the claim of a running run is left out
     Inventory(InventoryArguments),
+    /// Tell the service that a quarantined target was set up anew
+    Trust(control::TrustArguments),
 }
 
 #[derive(Debug, Args)]
@@ -37,7 +39,10 @@ pub(super) struct SweepArguments {
 }
 
 pub(super) async fn target(command: Command) -> anyhow::Result<Exit> {
-    let Command::Inventory(arguments) = command;
+    let arguments = match command {
+        Command::Inventory(arguments) => arguments,
+        Command::Trust(arguments) => return control::trust(arguments).await,
+    };
     let target = config::target(&arguments.target, &arguments.places.targets())?;
     let session = Session::open(&target).await?;
     let docker = connect(session.docker_socket()).await?;

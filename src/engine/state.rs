@@ -106,6 +106,12 @@ impl RunFolder {
         self.root.join("recipe.tar")
     }
 
+    /// The tests file as it was when the run was made, if there was one.
+    #[must_use]
+    pub fn tests(&self) -> PathBuf {
+        self.root.join("tests.json")
+    }
+
     /// The log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
@@ -124,12 +130,12 @@ impl RunFolder {
         self.root.join("report.html")
     }
 
-    /// Removes what only the newest runs keep: log, report and recipe. The results stay.
+    /// Removes what only the newest runs keep: log, report, recipe and tests file. The results stay.
     ///
     /// # Errors
     /// When one cannot be removed; one that is not there is removed.
     pub fn thin_out(&self) -> Result<(), EngineError> {
-        for path in [self.log(), self.report(), self.recipe()] {
+        for path in [self.log(), self.report(), self.recipe(), self.tests()] {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(EngineError::File { path, source });

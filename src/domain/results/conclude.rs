@@ -1,7 +1,7 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
 use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
-use super::{Recipe, Results, SCHEMA, Severity, count, duration, one_line};
+use super::{HostPower, Recipe, Results, SCHEMA, Severity, count, duration, one_line};
 use crate::domain::finding::{Class, Finding};
 use crate::domain::stage::{Rung, RungState, Stage};
 use crate::domain::verdict::{RungResult, Rungs, Verdict, deciding, verdict};
@@ -33,6 +33,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         Verdict::Red => deciding(&facts.findings).map_or_else(String::new, cause),
         Verdict::NotJudged => not_judged(&facts, &rungs),
     };
+    let sentence = with_host_power(sentence, facts.host_power.as_ref());
     Results {
         schema: SCHEMA,
         verdict,
@@ -44,6 +45,8 @@ pub fn conclude(facts: RunFacts) -> Results {
         run: facts.run,
         recipe: Recipe { name: facts.recipe, head: facts.head, base: None },
         findings: facts.findings,
+        host_power: facts.host_power,
+        tests: facts.tests,
         timings: facts.timings,
         marks: facts.marks,
         deploys: facts.deploys,
@@ -54,6 +57,16 @@ pub fn conclude(facts: RunFacts) -> Results {
         finished: facts.finished,
         warnings: facts.warnings,
         lint: facts.lint,
+    }
+}
+
+/// Whoever reads the verdict must know that the recipe could have faked it.
+fn with_host_power(sentence: String, power: Option<&HostPower>) -> String {
+    match power {
+        Some(power) => {
+            format!("{sentence}; it had host power and could fake what was seen: {}", one_line(&power.reason, TITLE * 2))
+        }
+        None => sentence,
     }
 }
 

@@ -6,6 +6,7 @@ use super::Run;
 use super::floor::FLOOR;
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
+use super::power::HOST_POWER;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
 use crate::adapters::store::{End, StageState};
@@ -23,10 +24,9 @@ use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 impl Run {
     /// Gives the run its verdict and writes its files.
     pub(super) async fn conclude(&self) -> Result<Results, EngineError> {
-        let results = conclude(self.facts().await?);
-        let json =
-            serde_json::to_string_pretty(&results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
-        let json = self.log.masked(&json);
+        let unreadable = |error: serde_json::Error| EngineError::Unreadable(error.to_string());
+        let results = self.log.masked_value(&conclude(self.facts().await?)).map_err(unreadable)?;
+        let json = serde_json::to_string_pretty(&results).map_err(unreadable)?;
         std::fs::write(self.folder.results(), &json).map_err(EngineError::file(self.folder.results()))?;
         match results.verdict {
             Verdict::NotJudged => self.log.say(&results.sentence),
@@ -63,7 +63,7 @@ impl Run {
         let mut head = self.plan.head.clone();
         head.version = self
             .plan
-            .deployment(&self.files, &self.target)
+            .deployment(&self.files, &self.target, self.tests())
             .ok()
             .and_then(|deployment| deployment.version)
             .map(|version| version.to_string());
@@ -77,6 +77,8 @@ impl Run {
             stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
             findings: store.findings(run).await?,
             floor,
+            host_power: store.fact(run, HOST_POWER).await?,
+            tests: self.plan.tests.clone(),
             lint_rules: if lint.is_some() { u32::try_from(RULES.len()).unwrap_or(u32::MAX) } else { 0 },
             lint: lint.unwrap_or_default(),
             cancelled: self.was_cancelled().await?,

@@ -8,7 +8,9 @@ mod floor;
 mod install;
 mod keep;
 mod lint;
+mod power;
 mod prepare;
+mod ready;
 mod step;
 mod teardown;
 
@@ -19,10 +21,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::keep::KEEP_UNTIL;
+pub(super) use self::power::HOST_POWER;
 pub(super) use self::prepare::BEFORE;
 use self::prepare::Live;
 use super::EngineError;
-use super::plan::{Plan, load_files, save_files};
+use super::plan::{Plan, load_files, load_tests, save_files, save_tests};
 use super::state::{Lock, RunFolder, StateFolder};
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git::Source;
@@ -37,6 +41,7 @@ use crate::domain::recipe::files::RecipeFiles;
 use crate::domain::results::{By, Results};
 use crate::domain::stage::Stage;
 use crate::domain::target::Target;
+use crate::domain::tests_file::{Frozen, TestsError, TestsFile};
 
 /// What every run of this gate shares.
 #[derive(Debug, Clone)]
@@ -59,6 +64,7 @@ pub struct Run {
     plan: Plan,
     target: Target,
     files: RecipeFiles,
+    tests: Result<TestsFile, TestsError>,
     gate: Gate,
     folder: RunFolder,
     log: Arc<LogFile>,
@@ -82,6 +88,11 @@ impl<E: Into<EngineError>> From<E> for Stop {
     }
 }
 
+/// Values of the tests file are hidden like those that are drawn.
+fn hide_dummies(log: &LogFile, tests: &Result<TestsFile, TestsError>) {
+    tests.iter().flat_map(|tests| tests.secrets.values()).for_each(|secret| log.hide(secret));
+}
+
 /// How often a run looks whether somebody cancelled it in the database.
 const HEED: Duration = Duration::from_secs(1);
 
@@ -97,12 +108,14 @@ impl Run {
         gate: Gate,
         plan: Plan,
         source: &Source,
+        tests: Option<Frozen>,
         target: Target,
         listener: Option<Listener>,
     ) -> Result<Self, EngineError> {
         let folder = gate.state.run(&plan.run);
         let lock = folder.hold(&plan.run)?;
         save_files(&source.files, &folder.recipe())?;
+        save_tests(tests.as_ref(), &folder.tests())?;
         let json = serde_json::to_string(&plan).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let created = Timestamp::now();
         let row = NewRun {
@@ -117,8 +130,11 @@ impl Run {
         gate.store.add_run(row).await?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
         log.say(format!("run {}: {} {} on {}", plan.run, plan.recipe, plan.head.label(), plan.target));
+        let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
+        hide_dummies(&log, &tests);
         Ok(Self {
             files: source.files.clone(),
+            tests,
             plan,
             target,
             gate,
@@ -162,12 +178,15 @@ impl Run {
         }
         let lock = folder.hold(&plan.run)?;
         let files = load_files(&folder.recipe())?;
+        let tests = load_tests(&folder.tests())?;
+        let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
+        hide_dummies(&log, &tests);
         let cancel = CancellationToken::new();
         if row.cancelled.is_some() {
             cancel.cancel();
         }
-        Ok(Self { plan, target, files, gate, folder, log, created: row.created_at, cancel, _lock: lock })
+        Ok(Self { plan, target, files, tests, gate, folder, log, created: row.created_at, cancel, _lock: lock })
     }
 
     /// The inputs of a stored run, to look up its target before [`Run::resume`].

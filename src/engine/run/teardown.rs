@@ -3,7 +3,7 @@
 use super::install::{step_env, step_name};
 use super::prepare::{BEFORE, Live};
 use super::{Run, Stop};
-use crate::adapters::docker::undeploy::undeploy;
+use crate::adapters::docker::undeploy::{UndeployError, undeploy};
 use crate::adapters::docker::{inventory, runner};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::inventory::{Inventory, Object};
@@ -61,8 +61,15 @@ impl Run {
             }
             Some(Err(_)) => self.log.say("the runner does not answer; the gate removes the app"),
         }
-        undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)).await?;
-        Ok(())
+        match undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)).await {
+            Ok(()) => Ok(()),
+            // What stays is named by the comparison: a target that cannot be cleaned is no target that cannot be reached.
+            Err(error @ UndeployError::Remains { .. }) => {
+                self.log.say(error.to_string());
+                Ok(())
+            }
+            Err(error @ UndeployError::Docker(_)) => Err(error.into()),
+        }
     }
 
     async fn compare(&self, live: &Live) -> Result<(), Stop> {

@@ -8,7 +8,8 @@ use crate::adapters::store::{Asked, Needs, RunState};
 use crate::domain::cancellation::Cancellation;
 use crate::domain::queue::published;
 use crate::engine::EngineError;
-use crate::engine::plan::{Plan, save_files};
+use crate::domain::tests_file::{Frozen, TestsFile};
+use crate::engine::plan::{Plan, save_files, save_tests};
 
 /// A commit that cannot be fetched for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -52,17 +53,20 @@ impl Service {
         // The lock is let go at once: whoever drives the run takes it again.
         drop(folder.hold(&run.id)?);
         save_files(&source.files, &folder.recipe())?;
-        self.shared.gate.store.fetched(&run.id, &self.needs(run, &source)).await?;
+        let tests = self.tests_of(repository, &run.recipe).await?;
+        save_tests(tests.as_ref(), &folder.tests())?;
+        self.shared.gate.store.fetched(&run.id, &self.needs(run, &source, tests.as_ref())).await?;
         self.shared.wake.work.notify_one();
         Ok(())
     }
 
     /// What the recipe needs of a target. One that cannot be read needs nothing: its lint will say why.
-    fn needs(&self, run: &Asked, source: &git::Source) -> Needs {
+    fn needs(&self, run: &Asked, source: &git::Source, tests: Option<&Frozen>) -> Needs {
+        let read = tests.and_then(|tests| TestsFile::read(&tests.text).ok()).unwrap_or_default();
         let weight = held(&self.shared.enrolment).weight(&run.recipe);
         let plan = self.shared.targets.first().map(|target| {
-            let plan = Plan::new(run.id.clone(), source, target, None, self.shared.watched.limits)?;
-            Ok::<_, EngineError>(plan.deployment(&source.files, target)?)
+            let plan = Plan::new(run.id.clone(), source, target, None, self.shared.watched.limits, tests)?;
+            Ok::<_, EngineError>(plan.deployment(&source.files, target, &read)?)
         });
         let Some(Ok(deployment)) = plan else { return Needs { weight, ..Needs::default() } };
         let ports = published(deployment.services.iter().flat_map(|service| &service.ports));

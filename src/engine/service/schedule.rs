@@ -10,7 +10,7 @@ use crate::domain::queue::decide;
 use crate::domain::results::Revision;
 use crate::domain::target::Target;
 use crate::engine::EngineError;
-use crate::engine::plan::{Plan, load_files};
+use crate::engine::plan::{Plan, load_files, load_tests};
 
 impl Service {
     /// Starts each run that the policy starts; one that must wait does not hold up those behind it.
@@ -72,6 +72,7 @@ impl Service {
             files: load_files(&self.shared.gate.state.run(&run.id).recipe())?,
         };
         let keep = run.options.keep.map(Keep::seconds);
-        Plan::new(run.id.clone(), &source, target, keep, self.shared.watched.limits)
+        let tests = load_tests(&self.shared.gate.state.run(&run.id).tests())?;
+        Plan::new(run.id.clone(), &source, target, keep, self.shared.watched.limits, tests.as_ref())
     }
 }
