@@ -16,6 +16,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::recipe::compose::{Compose, Mount, Resource, Service};
 use super::recipe::yaml;
 
@@ -91,6 +93,43 @@ pub fn without_effect(compose: &Compose) -> Vec<String> {
     written.map(said).collect()
 }
 
+/// Host power in a service as Swarm has it: its task template, and the id of the network called `host`. A second look, which does
+/// not rest on our reading of compose files.
+#[must_use]
+pub fn in_template(service: &str, template: &Value, host_network: Option<&str>) -> Vec<Power> {
+    let spec = &template["ContainerSpec"];
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mounts = list(&spec["Mounts"]).into_iter().filter_map(|mount| {
+        let seen = Mount {
+            kind: text(&mount["Type"]),
+            source: Some(text(&mount["Source"])),
+            target: text(&mount["Target"]),
+            read_only: mount["ReadOnly"].as_bool().unwrap_or(false),
+        };
+        let driver = &mount["VolumeOptions"]["DriverConfig"];
+        let options = driver["Options"].as_object().into_iter().flatten();
+        let volume = Resource {
+            driver: driver["Name"].as_str().map(str::to_owned),
+            driver_opts: options.map(|(name, value)| (name.clone(), text(value))).collect(),
+            ..Resource::default()
+        };
+        of_mount(&seen, Some(&volume))
+    });
+    let capabilities = list(&spec["CapabilityAdd"]).into_iter().map(|name| text(&name));
+    let capabilities = capabilities.filter(|name| !is_harmless_capability(name)).map(|name| gets(&name));
+    let on_host = list(&template["Networks"]).iter().any(|network| network["Target"].as_str() == host_network);
+    let networks = (on_host && host_network.is_some()).then(|| JOINS_HOST.to_owned());
+    let found = mounts.chain(capabilities).chain(networks);
+    found.map(|what| Power { service: service.to_owned(), what, place: None }).collect()
+}
+
+const JOINS_HOST: &str = "joins the host's own network";
+
+fn gets(capability: &str) -> String {
+    format!("gets the capability `{capability}`")
+}
+
 /// What it does, the key of the service that says so, and texts that its line holds, the best first.
 type Found<'c> = (String, &'static str, Vec<&'c str>);
 
@@ -98,29 +137,29 @@ fn of_service<'c>(service: &'c Service, compose: &'c Compose) -> Vec<Found<'c>> 
     let mut found: Vec<Found<'c>> = Vec::new();
     for mount in &service.volumes {
         let needles = mount.source.as_deref().into_iter().chain([mount.target.as_str()]).collect();
-        found.extend(of_mount(mount, compose).map(|what| (what, "volumes", needles)));
+        let volume = mount.source.as_ref().and_then(|source| compose.volumes.get(source));
+        found.extend(of_mount(mount, volume).map(|what| (what, "volumes", needles)));
     }
     for capability in &service.cap_add {
         if !is_harmless_capability(capability) {
-            found.push((format!("gets the capability `{capability}`"), "cap_add", vec![capability]));
+            found.push((gets(capability), "cap_add", vec![capability]));
         }
     }
     for key in &service.networks {
         let network = compose.networks.get(key);
         if network.and_then(|network| network.name.as_deref()).unwrap_or(key) == "host" {
-            found.push(("joins the host's own network".to_owned(), "networks", vec![key]));
+            found.push((JOINS_HOST.to_owned(), "networks", vec![key]));
         }
     }
     found
 }
 
-fn of_mount(mount: &Mount, compose: &Compose) -> Option<String> {
+fn of_mount(mount: &Mount, volume: Option<&Resource>) -> Option<String> {
     let source = mount.source.as_deref().unwrap_or_default();
     match mount.kind.as_str() {
         "tmpfs" | "image" | "cluster" => None,
         "volume" => {
-            let volume = compose.volumes.get(source)?;
-            let path = mounts_host(volume)?;
+            let path = mounts_host(volume?)?;
             Some(format!("mounts {path} of the host by the volume `{source}`"))
         }
         // `bind`, named pipes, and whatever comes later.

@@ -98,6 +98,32 @@ fn s61_what_a_swarm_leaves_out_is_no_power() {
     );
 }
 
+/// As docker 26.1.5 answered after `docker stack deploy` of a file with all of it.
+#[test]
+fn s61_the_second_look_sees_what_swarm_has() {
+    let template = serde_json::json!({
+        "ContainerSpec": {
+            "Mounts": [
+                {"Type": "bind", "Source": "/etc/localtime", "Target": "/etc/localtime", "ReadOnly": true},
+                {"Type": "bind", "Source": "/etc", "Target": "/host"},
+                {"Type": "volume", "Source": "s_bound", "Target": "/bound", "VolumeOptions": {"Labels": {}, "DriverConfig": {"Options": {"device": "/etc", "o": "bind", "type": "none"}}}},
+                {"Type": "volume", "Source": "s_data", "Target": "/data", "VolumeOptions": {"Labels": {}}},
+            ],
+            "CapabilityAdd": ["CAP_NET_ADMIN", "CAP_SYS_ADMIN"],
+        },
+        "Networks": [{"Target": "6dbemcyoiigdttp0mvl2yyogl"}],
+    });
+    let seen = |host| in_template("app", &template, host).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let three = [
+        "`app` mounts `/etc` of the host",
+        "`app` mounts `/etc` of the host by the volume `s_bound`",
+        "`app` gets the capability `CAP_SYS_ADMIN`",
+    ];
+    assert_eq!(seen(Some("other")), three);
+    assert_eq!(seen(Some("6dbemcyoiigdttp0mvl2yyogl"))[3], "`app` joins the host's own network");
+    assert_eq!(in_template("app", &serde_json::json!({}), None), []);
+}
+
 #[test]
 fn the_line_is_that_of_the_file_that_counts() {
     let base = "services:\n  app:\n    volumes:\n      - data:/data\n";

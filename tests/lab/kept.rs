@@ -85,13 +85,18 @@ fn s67_s90_a_kept_app_shows_its_secrets_to_members_alone_and_then_goes_without_t
     let recipe = teller();
     organisation.recipe_from("teller", &recipe.path());
     let given = "made-up+key/of the tests";
-    organisation.push_files_to_main("teller", &[("tests/cc-ci.toml", &format!("[secrets]\napi_key = \"{given}\"\n"))]);
+    let tests = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(tests.path().join("tests/teller")).unwrap();
+    std::fs::write(tests.path().join("README.md"), "tests\n").unwrap();
+    std::fs::write(tests.path().join("recipes.toml"), "enrolled = [\"teller\"]\n").unwrap();
+    std::fs::write(tests.path().join("tests/teller/cc-ci.toml"), format!("[secrets]\napi_key = \"{given}\"\n")).unwrap();
+    organisation.recipe_from("all-tests", tests.path());
     let pull = organisation.change("teller", "change", "A change");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gate = format!("http://{free}");
     let (id, secret) = organisation.application(&gate);
     let config =
-        organisation.config_file(&format!("PUBLIC_URL={gate}\nOAUTH_CLIENT_ID={id}\nOAUTH_CLIENT_SECRET={secret}\n"));
+        organisation.config_file(&format!("TESTS_REPOSITORY=all-tests\nPUBLIC_URL={gate}\nOAUTH_CLIENT_ID={id}\nOAUTH_CLIENT_SECRET={secret}\n"));
     let serving = organisation.serve_with(&lab, &SCOPES, &["--config", &config, "--listen", &free.to_string()]);
     organisation.wait_for_first_poll(&serving);
 
@@ -145,6 +150,8 @@ fn s67_s90_a_kept_app_shows_its_secrets_to_members_alone_and_then_goes_without_t
         organisation.page(&serving, "/runs/1/log.jsonl").1.contains("all was told").then_some(())
     });
     search("ended");
+    let results = organisation.page(&serving, "/runs/1/results.json").1;
+    assert!(results.contains("all-tests/tests/teller/cc-ci.toml"), "{results}");
     let log = organisation.page(&serving, "/runs/1/log.jsonl").1;
     assert!(log.matches("•••").count() >= 14, "{log}");
 }

@@ -16,7 +16,7 @@ fn s65_objects_of_another_gate_are_never_touched() {
     assert!(swept.contains("nothing to sweep"), "{swept}");
     lab.run("good", &[]).finish().assert(0, "green");
     assert_eq!(lab.inventory(), before);
-    lab.docker(&["rm", "theirs"]);
+    lab.docker(&["rm", "--volumes", "theirs"]);
     lab.docker(&["volume", "rm", "other_app_data"]);
     lab.assert_untouched();
 }
@@ -44,7 +44,7 @@ fn s65_what_nobody_knows_or_cannot_be_removed_quarantines_the_target_until_it_is
     // Nothing starts there meanwhile; when the holder is gone the rest is swept, by whose it is.
     pull.say("maintainer", "!testme");
     pull.wait_for("No test target is in order", 1);
-    lab.docker(&["rm", "holder"]);
+    lab.docker(&["rm", "--volumes", "holder"]);
     pull.wait_for("### ✓ good", 2);
     lab.assert_untouched();
 }

@@ -77,7 +77,7 @@ fn s61_host_power_is_refused_before_anything_is_started() {
     run.assert(1, "red");
     let found = &run.results().findings[0];
     assert_eq!((found.kind, found.service.as_deref()), (FindingKind::HostPower, Some("app")));
-    assert!(found.sentence.starts_with("`app` mounts the host's socket `/var/run/docker.sock` (compose.yml:12)"), "{}", found.sentence);
+    assert!(found.sentence.starts_with("`app` mounts the host's socket `/var/run/docker.sock` (compose.yml:13)"), "{}", found.sentence);
     assert!(run.log.iter().all(|record| !record.text.contains("docker stack deploy")), "{}", run.told());
     assert_eq!((run.results().deploys.fresh, &run.results().host_power), (0, &None));
 

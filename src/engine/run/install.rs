@@ -36,11 +36,13 @@ impl Run {
     pub(super) async fn install(&self, live: &mut Live) -> Result<(), Stop> {
         self.usable_tests(live)?;
         let deployment = self.deployment(live)?;
+        self.store(NOTES, &self.notes(&deployment)).await?;
         self.allowed(live, &deployment).await?;
         let wanted = match self.stored::<Wanted>(WANTED).await? {
             Some(wanted) => wanted,
             None => self.deploy(live, &deployment).await?,
         };
+        self.look_again(live, &wanted).await?;
         live.watch = Some(self.watch(live, &deployment, wanted).await?);
         let Some(watch) = &live.watch else { return Ok(()) };
         let converged = self.phase("converge", By::App, self.converge(live, watch));
@@ -83,7 +85,6 @@ impl Run {
     }
 
     async fn deploy(&self, live: &Live, deployment: &Deployment) -> Result<Wanted, Stop> {
-        self.store(NOTES, &self.notes(deployment)).await?;
         self.phase("secrets", By::CcCi, self.secrets(live, deployment)).await?;
         if let Some(id) = &live.runner {
             let (name, text) = &deployment.own_file;

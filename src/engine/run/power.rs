@@ -1,15 +1,20 @@
 //! What the tests file says before anything is deployed: whether it can be used, whether the recipe may rule its target, and
 //! which values its secrets have.
 
+use bollard::query_parameters::InspectNetworkOptions;
 use secrecy::ExposeSecret as _;
 
 use super::prepare::Live;
 use super::{Run, Stop};
+use crate::adapters::docker::Tried as _;
+use crate::domain::convergence::{Wanted, WantedService};
 use crate::domain::deployment::{Deployment, SecretPlan};
 use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::host_power::{Power, in_template};
 use crate::domain::results::HostPower;
 use crate::domain::stage::Stage;
 use crate::domain::tests_file::{OWN_FILE, TestsFile};
+use crate::engine::EngineError;
 
 /// The fact with the host power that was allowed and is in force.
 pub(in crate::engine) const HOST_POWER: &str = "host_power";
@@ -46,6 +51,26 @@ impl Run {
         let found: Vec<String> = deployment.host_power.iter().map(ToString::to_string).collect();
         self.log.say(format!("host power, allowed by the tests file ({reason}): {}", found.join("; ")));
         self.store(HOST_POWER, &HostPower { reason: reason.clone(), found }).await
+    }
+
+    /// Looks once more, at what Swarm has made of the compose files: docker may read them otherwise than we did.
+    pub(super) async fn look_again(&self, live: &Live, wanted: &Wanted) -> Result<(), Stop> {
+        let host = live.docker.inspect_network("host", None::<InspectNetworkOptions>).await.tried("look at its network");
+        let host = host.map_err(EngineError::from)?.id;
+        let of = |service: &WantedService| in_template(&service.name, &service.template, host.as_deref());
+        let seen: Vec<Power> = wanted.services.iter().flat_map(of).collect();
+        if seen.is_empty() || self.tests().host_power.is_some() {
+            return Ok(());
+        }
+        // It ran, and may have used it.
+        let reason = "nobody allowed it, it was seen after the start".to_owned();
+        let found: Vec<String> = seen.iter().map(ToString::to_string).collect();
+        self.store(HOST_POWER, &HostPower { reason, found }).await?;
+        let findings = seen.iter().take(MOST).map(|power| {
+            let sentence = format!("{power}: with that it rules the target, and was stopped");
+            Finding::new(FindingKind::HostPower, Stage::Install, live.now(), sentence).about(&power.service)
+        });
+        Err(Stop::Failed(findings.collect()))
     }
 
     /// The value that the tests file gives a secret which nobody generates.

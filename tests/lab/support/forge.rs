@@ -262,11 +262,6 @@ impl Organisation {
         }
     }
 
-    /// Goes back to what is on the default branch.
-    pub(crate) fn back_to_main(&self, recipe: &str, tip: &str) {
-        self.git(recipe, &["checkout", "--quiet", "--detach", tip]);
-    }
-
     /// Pushes an annotated tag.
     pub(crate) fn tag(&self, recipe: &str, tag: &str) {
         self.git(recipe, &["tag", "--annotate", "--message", tag, tag]);
