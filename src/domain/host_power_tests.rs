@@ -59,7 +59,8 @@ fn s61_volumes_whose_options_mount_the_host() {
     ] {
         assert_eq!(volume(power).len(), 1, "{power}");
     }
-    for harmless in ["{}", "{type: nfs, o: 'addr=10.0.0.1,rw', device: ':/x'}", "{type: tmpfs, device: tmpfs, o: size=1m}"]
+    for harmless in
+        ["{}", "{type: nfs, o: 'addr=10.0.0.1,rw', device: ':/x'}", "{type: tmpfs, device: tmpfs, o: size=1m}"]
     {
         assert_eq!(volume(harmless), [""; 0], "{harmless}");
     }
@@ -78,10 +79,7 @@ fn s61_networks_and_capabilities() {
     let found = service("    cap_add: [sys_admin, CAP_NET_ADMIN, chown, ALL]\n");
     assert_eq!(
         found,
-        [
-            "`app` gets the capability `sys_admin` (compose.yml:4)",
-            "`app` gets the capability `ALL` (compose.yml:4)"
-        ]
+        ["`app` gets the capability `sys_admin` (compose.yml:4)", "`app` gets the capability `ALL` (compose.yml:4)"]
     );
 }
 
@@ -94,7 +92,9 @@ fn s61_what_a_swarm_leaves_out_is_no_power() {
     assert_eq!(of(text), [""; 0]);
     assert_eq!(
         without_effect(&Compose::parse(text).unwrap()),
-        ["service `app`: `devices`, `network_mode`, `pid`, `privileged` without effect, `docker stack deploy` leaves it out"]
+        [
+            "service `app`: `devices`, `network_mode`, `pid`, `privileged` without effect, `docker stack deploy` leaves it out"
+        ]
     );
 }
 
@@ -127,7 +127,8 @@ fn s61_the_second_look_sees_what_swarm_has() {
 #[test]
 fn the_line_is_that_of_the_file_that_counts() {
     let base = "services:\n  app:\n    volumes:\n      - data:/data\n";
-    let over = "services:\n  db:\n    image: /etc\n  app:\n    # - ${WHERE}:/data\n    volumes:\n      - ${WHERE}:/data\n";
+    let over =
+        "services:\n  db:\n    image: /etc\n  app:\n    # - ${WHERE}:/data\n    volumes:\n      - ${WHERE}:/data\n";
     let mut compose = Compose::parse(base).unwrap();
     compose.merge(Compose::parse(&over.replace("${WHERE}", "/etc")).unwrap());
     let found = host_power(&compose, &[("compose.yml", base), ("compose.over.yml", over)]);

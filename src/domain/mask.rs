@@ -110,7 +110,8 @@ mod tests {
         let address: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
         let mut url = url::Url::parse("https://user@example.org/").unwrap();
         url.set_password(Some(secret)).unwrap();
-        let forms = [secret.to_owned(), address.clone(), address.replace('+', "%20"), url.password().unwrap().to_owned()];
+        let forms =
+            [secret.to_owned(), address.clone(), address.replace('+', "%20"), url.password().unwrap().to_owned()];
         for text in forms {
             assert_eq!(masker.mask(&format!("<{text}>")), "<•••>", "{text}");
         }

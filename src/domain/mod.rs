@@ -3,13 +3,17 @@
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
 pub mod answer;
+pub mod base;
 pub mod cancellation;
 pub mod claim;
 pub mod command;
 pub mod convergence;
 pub mod deploy_call;
 pub mod deployment;
+pub mod doctor;
+pub mod engine_version;
 pub mod enrolment;
+pub mod evidence;
 pub mod finding;
 pub mod floor;
 pub mod forge;
@@ -20,12 +24,15 @@ pub mod inventory;
 pub mod lint;
 pub mod log;
 pub mod mask;
+pub mod probed;
 pub mod process_env;
 pub mod protocol;
 pub mod queue;
 pub mod ready;
 pub mod recipe;
+pub mod registry;
 pub mod results;
+pub mod setup;
 pub mod stage;
 pub mod swarm;
 pub mod sweep;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::EngineError;
 use crate::adapters::git::Source;
+use crate::domain::base::Resolution;
 use crate::domain::convergence::Rules;
 use crate::domain::deployment::{Deployment, Facts, PlanError};
 use crate::domain::ids::{DomainName, RecipeName, RunId, StackName, TargetName};
@@ -25,6 +26,9 @@ pub struct Plan {
     pub recipe: RecipeName,
     /// The revision under test.
     pub head: Revision,
+    /// What is older than head: compared with it, and upgraded from. Nothing: it was not looked for, by an older cc-ci.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Resolution>,
     /// What the deploy is marked with.
     pub chaos_version: String,
     /// The target, a section of `targets.toml`.
@@ -81,6 +85,7 @@ impl Plan {
     pub fn new(
         run: RunId,
         source: &Source,
+        base: Option<Resolution>,
         target: &Target,
         keep_seconds: Option<u64>,
         limits: Limits,
@@ -95,6 +100,7 @@ impl Plan {
             stack: StackName::of_domain(&domain)?,
             recipe: source.name.clone(),
             head: source.revision.clone(),
+            base,
             chaos_version: source.chaos_version.clone(),
             target: target.name.clone(),
             domain,
@@ -125,12 +131,7 @@ impl Plan {
     ///
     /// # Errors
     /// When they are not those of a recipe that can be deployed.
-    pub fn deployment(
-        &self,
-        files: &RecipeFiles,
-        target: &Target,
-        tests: &TestsFile,
-    ) -> Result<Deployment, PlanError> {
+    pub fn deployment(&self, files: &RecipeFiles, target: &Target, tests: &TestsFile) -> Result<Deployment, PlanError> {
         let facts = Facts {
             stack: self.stack.clone(),
             domain: self.domain.clone(),
@@ -202,9 +203,7 @@ pub fn save_tests(tests: Option<&Frozen>, path: &Path) -> Result<(), EngineError
 /// When it is there and cannot be read.
 pub fn load_tests(path: &Path) -> Result<Option<Frozen>, EngineError> {
     match std::fs::read(path) {
-        Ok(json) => {
-            serde_json::from_slice(&json).map(Some).map_err(|error| EngineError::Unreadable(error.to_string()))
-        }
+        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| EngineError::Unreadable(error.to_string())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(EngineError::file(path)(error)),
     }

@@ -25,6 +25,7 @@ pub fn summary(results: &Results, colour: bool) -> String {
         out.push_str(&pen.hint(&finding.advice));
     }
     out.push_str(&format!("\n  {}\n", rungs(results, pen)));
+    out.push_str(&format!("  base: {}\n", clean::line(&words::base(results))));
     list(&mut out, "Verified", &results.verified, words::verdict(crate::domain::verdict::Verdict::Green), pen);
     let open = words::rung(crate::domain::stage::RungState::NotVerified);
     list(&mut out, "Not verified", &results.not_verified, open, pen);

@@ -1,7 +1,7 @@
 //! The words for states and guilt, the same on every medium. A state always has glyph and word; colour only helps.
 
 use crate::domain::finding::Class;
-use crate::domain::results::{By, Results};
+use crate::domain::results::{By, Pull, Results, Store, duration, size};
 use crate::domain::stage::{Rung, RungState};
 use crate::domain::verdict::Verdict;
 
@@ -68,6 +68,27 @@ pub const fn whose(by: By) -> &'static str {
         By::Docker => "Docker",
         By::App => "the app",
     }
+}
+
+/// How the target came to have an image.
+#[must_use]
+pub fn pulled(pull: &Pull) -> String {
+    match pull.store {
+        Store::Warm => "was there".to_owned(),
+        Store::Cold => format!("{} in {}", size(pull.bytes), duration(pull.ms)),
+    }
+}
+
+/// What head was compared with or upgraded from, and why: a phrase without a full stop.
+#[must_use]
+pub fn base(results: &Results) -> String {
+    let why = if results.recipe.base_why.is_empty() { "none was looked for" } else { &results.recipe.base_why };
+    let Some(base) = &results.recipe.base else { return format!("none: {why}") };
+    let commit = base.commit.as_ref().map_or("", |commit| commit.short());
+    let label = base.label();
+    let commit = if label == commit { String::new() } else { format!(" ({commit})") };
+    let how = if results.deploys.upgrade > 0 { "upgraded from" } else { "compared with, not deployed" };
+    format!("{label}{commit}, {how}: {why}")
 }
 
 /// A rung's name as a heading.

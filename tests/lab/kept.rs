@@ -26,7 +26,9 @@ exec web
 
 fn teller() -> Recipe {
     let recipe = Recipe::copy_of("good");
-    let secret = |name: &str, variable: &str| format!("  {name}: {{external: true, name: '${{STACK_NAME}}_{name}_${{{variable}}}'}}\n");
+    let secret = |name: &str, variable: &str| {
+        format!("  {name}: {{external: true, name: '${{STACK_NAME}}_{name}_${{{variable}}}'}}\n")
+    };
     let more = format!(
         "volumes:\n  data:\nconfigs:\n  teller: {{file: teller.sh, name: '${{STACK_NAME}}_teller_v1'}}\nsecrets:\n{}{}",
         secret("db_password", "SECRET_DB_PASSWORD_VERSION"),
@@ -55,8 +57,10 @@ fn log_in(organisation: &Organisation, who: &str, gate: &str) -> Browser {
 /// Everything that shows or keeps anything of a run, by name.
 fn everything(organisation: &Organisation, serving: &Serving, state: &Path, run: &str) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
-    let of_run = ["", "/log", "/live", "/results.json", "/log.jsonl", "/report.html"].map(|end| format!("/runs/1{end}"));
-    let paths = ["/", "/runs", "/recipes", "/recipes/teller", "/targets", "/status.json", "/metrics", "/readyz"].map(str::to_owned);
+    let of_run =
+        ["", "/log", "/live", "/results.json", "/log.jsonl", "/report.html"].map(|end| format!("/runs/1{end}"));
+    let paths = ["/", "/runs", "/recipes", "/recipes/teller", "/targets", "/status.json", "/metrics", "/readyz"]
+        .map(str::to_owned);
     for path in paths.into_iter().chain(of_run).filter(|path| !path.ends_with("/live") || run == "ended") {
         all.push((path.clone(), organisation.page(serving, &path).1.into_bytes()));
     }
@@ -89,14 +93,16 @@ fn s67_s90_a_kept_app_shows_its_secrets_to_members_alone_and_then_goes_without_t
     std::fs::create_dir_all(tests.path().join("tests/teller")).unwrap();
     std::fs::write(tests.path().join("README.md"), "tests\n").unwrap();
     std::fs::write(tests.path().join("recipes.toml"), "enrolled = [\"teller\"]\n").unwrap();
-    std::fs::write(tests.path().join("tests/teller/cc-ci.toml"), format!("[secrets]\napi_key = \"{given}\"\n")).unwrap();
+    std::fs::write(tests.path().join("tests/teller/cc-ci.toml"), format!("[secrets]\napi_key = \"{given}\"\n"))
+        .unwrap();
     organisation.recipe_from("all-tests", tests.path());
     let pull = organisation.change("teller", "change", "A change");
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gate = format!("http://{free}");
     let (id, secret) = organisation.application(&gate);
-    let config =
-        organisation.config_file(&format!("TESTS_REPOSITORY=all-tests\nPUBLIC_URL={gate}\nOAUTH_CLIENT_ID={id}\nOAUTH_CLIENT_SECRET={secret}\n"));
+    let config = organisation.config_file(&format!(
+        "TESTS_REPOSITORY=all-tests\nPUBLIC_URL={gate}\nOAUTH_CLIENT_ID={id}\nOAUTH_CLIENT_SECRET={secret}\n"
+    ));
     let serving = organisation.serve_with(&lab, &SCOPES, &["--config", &config, "--listen", &free.to_string()]);
     organisation.wait_for_first_poll(&serving);
 
@@ -104,7 +110,11 @@ fn s67_s90_a_kept_app_shows_its_secrets_to_members_alone_and_then_goes_without_t
     let answer = pull.wait_for("stays up for", 1).pop().unwrap();
     assert!(answer.contains("Its credentials are on the run's page, after login"), "{answer}");
     let app = lab.docker(&["ps", "--quiet", "--filter", "label=com.docker.swarm.task.name"]);
-    let app = app.lines().find(|id| lab.docker(&["inspect", id, "--format", "{{.Args}}"]).contains("teller")).unwrap().to_owned();
+    let app = app
+        .lines()
+        .find(|id| lab.docker(&["inspect", id, "--format", "{{.Args}}"]).contains("teller"))
+        .unwrap()
+        .to_owned();
     let generated = lab.docker(&["exec", &app, "cat", "/run/secrets/db_password"]);
     assert_eq!(generated.len(), 32);
     assert_eq!(lab.docker(&["exec", &app, "cat", "/run/secrets/api_key"]), given, "the tests file's dummy");
@@ -116,7 +126,11 @@ fn s67_s90_a_kept_app_shows_its_secrets_to_members_alone_and_then_goes_without_t
     assert!(outsider.status >= 400 && !outsider.text.contains(&generated), "{}", outsider.status);
     let mut member = log_in(&organisation, "maintainer", &gate);
     let shown = member.get(&page);
-    assert!(shown.status == 200 && shown.text.contains(&generated) && shown.text.contains("db_password_v1"), "{}", shown.text);
+    assert!(
+        shown.status == 200 && shown.text.contains(&generated) && shown.text.contains("db_password_v1"),
+        "{}",
+        shown.text
+    );
     assert!(member.get(&format!("{gate}/runs/1")).text.contains("/runs/1/secrets"));
 
     let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
@@ -126,7 +140,13 @@ fn s67_s90_a_kept_app_shows_its_secrets_to_members_alone_and_then_goes_without_t
         .flat_map(|secret| {
             let half = &secret[..secret.len() / 2];
             let inner = |text: String| text[8..text.len() - 6].to_owned();
-            [secret.to_owned(), half.to_owned(), inner(encode(&format!("user:{secret}"))), inner(encode(&format!("us:{secret}"))), inner(encode(secret))]
+            [
+                secret.to_owned(),
+                half.to_owned(),
+                inner(encode(&format!("user:{secret}"))),
+                inner(encode(&format!("us:{secret}"))),
+                inner(encode(secret)),
+            ]
         })
         .chain([urlencoded])
         .collect();

@@ -6,7 +6,14 @@ use crate::support::{lab, said, until};
 #[test]
 fn s65_objects_of_another_gate_are_never_touched() {
     let lab = lab();
-    let labels = ["--label", "cc-ci.gate=aaaaaaaaaaaaaaaa", "--label", "cc-ci.run=bbbbbbbbbbbb", "--label", "cc-ci.stack=other_app"];
+    let labels = [
+        "--label",
+        "cc-ci.gate=aaaaaaaaaaaaaaaa",
+        "--label",
+        "cc-ci.run=bbbbbbbbbbbb",
+        "--label",
+        "cc-ci.stack=other_app",
+    ];
     let theirs = ["create", "--name", "theirs", "--network", "none"];
     let stack = ["--label", "com.docker.stack.namespace=other_app"];
     lab.docker(&[&theirs[..], &labels, &["lab/web:1.0.0"]].concat());

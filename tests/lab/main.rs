@@ -17,6 +17,8 @@ mod people;
 mod power;
 mod queue;
 mod resume;
+mod scope;
 mod service;
+mod setup;
 mod starts;
 mod support;

@@ -33,8 +33,14 @@ fn nosy(gate_port: u16) -> Recipe {
     let compose = edited(
         &good.read("compose.yml"),
         &[
-            ("    image: lab/web:1.0.0\n", "    image: lab/web:1.0.0\n    entrypoint: [bash, /nosy.sh]\n    configs: [{source: nosy, target: /nosy.sh}]\n"),
-            ("volumes:\n  data:\n", "volumes:\n  data:\nconfigs:\n  nosy: {file: nosy.sh, name: '${STACK_NAME}_nosy_v1'}\n"),
+            (
+                "    image: lab/web:1.0.0\n",
+                "    image: lab/web:1.0.0\n    entrypoint: [bash, /nosy.sh]\n    configs: [{source: nosy, target: /nosy.sh}]\n",
+            ),
+            (
+                "volumes:\n  data:\n",
+                "volumes:\n  data:\nconfigs:\n  nosy: {file: nosy.sh, name: '${STACK_NAME}_nosy_v1'}\n",
+            ),
         ],
     );
     good.write("compose.yml", &compose);
@@ -72,12 +78,22 @@ fn s61_host_power_is_refused_before_anything_is_started() {
     let lab = lab();
     let good = Recipe::copy_of("good");
     let compose = good.read("compose.yml");
-    good.write("compose.yml", &edited(&compose, &[("      - data:/data\n", "      - data:/data\n      - /var/run/docker.sock:/var/run/docker.sock\n")]));
+    good.write(
+        "compose.yml",
+        &edited(
+            &compose,
+            &[("      - data:/data\n", "      - data:/data\n      - /var/run/docker.sock:/var/run/docker.sock\n")],
+        ),
+    );
     let run = lab.run_in(&good.path(), &[]).finish();
     run.assert(1, "red");
     let found = &run.results().findings[0];
     assert_eq!((found.kind, found.service.as_deref()), (FindingKind::HostPower, Some("app")));
-    assert!(found.sentence.starts_with("`app` mounts the host's socket `/var/run/docker.sock` (compose.yml:13)"), "{}", found.sentence);
+    assert!(
+        found.sentence.starts_with("`app` mounts the host's socket `/var/run/docker.sock` (compose.yml:13)"),
+        "{}",
+        found.sentence
+    );
     assert!(run.log.iter().all(|record| !record.text.contains("docker stack deploy")), "{}", run.told());
     assert_eq!((run.results().deploys.fresh, &run.results().host_power), (0, &None));
 
@@ -90,14 +106,22 @@ fn s61_host_power_is_refused_before_anything_is_started() {
     let invalid = with("host_power = 'it is a proxy'\n[[chek]]\nname = 'x'\n");
     invalid.assert(3, "not_judged");
     let found = &invalid.results().findings[0];
-    assert!(found.kind == FindingKind::TestsInvalid && found.sentence.contains("cc-ci.toml:2: unknown field `chek`"), "{}", found.sentence);
+    assert!(
+        found.kind == FindingKind::TestsInvalid && found.sentence.contains("cc-ci.toml:2: unknown field `chek`"),
+        "{}",
+        found.sentence
+    );
     let allowed = with(concat!(
         "host_power = 'it is a proxy'\n[env]\nTITLE = 'With a tests file'\n",
         "[[ready]]\nhttp = { path = '/healthz' }\n[[ready]]\nhttp = { path = '/', title = 'With a tests file' }\n",
     ));
     allowed.assert(0, "green");
     let results = allowed.results();
-    assert!(results.sentence.ends_with("; it had host power and could fake what was seen: it is a proxy"), "{}", results.sentence);
+    assert!(
+        results.sentence.ends_with("; it had host power and could fake what was seen: it is a proxy"),
+        "{}",
+        results.sentence
+    );
     assert!(results.host_power.is_some() && results.tests.is_some());
     assert!(results.sentence.contains("“With a tests file”"), "{}", results.sentence);
     assert_eq!(allowed.log.iter().filter(|record| record.text.starts_with("ready: ")).count(), 2);

@@ -73,20 +73,20 @@ pub(crate) fn chaos(kills: u32, seed: u64) -> Result<Counted> {
     drill.count(&before, &after, &targets)
 }
 
-/// Both targets, as the tests on the lab take theirs.
+/// All targets that may be used, as soon as nobody else uses them.
 fn hold_targets() -> Result<Vec<(Target, File)>> {
     let mut held = Vec::new();
-    for name in Target::STANDARD {
-        let target = Target::named(name);
-        let path = std::env::temp_dir().join(format!("cc-ci-lab-{}.lock", target.section()));
-        let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        if file.try_lock().is_err() {
-            say(format!("waiting for target {}: a test has it", target.section()));
-            if !until(FREE, || file.try_lock().is_ok()) {
-                bail!("target {} did not become free", target.section());
-            }
+    for target in lab::usable() {
+        let name = target.section().to_owned();
+        let mut file = lab::hold(&target)?;
+        if file.is_none() {
+            say(format!("waiting for target {name}: a test has it"));
+            until(FREE, || {
+                file = lab::hold(&target).ok().flatten();
+                file.is_some()
+            });
         }
-        held.push((target, file));
+        held.push((target, file.with_context(|| format!("target {name} did not become free"))?));
     }
     Ok(held)
 }
@@ -179,8 +179,9 @@ impl Drill {
     /// Requests and kills, each at instants of its own.
     fn kill(&mut self, kills: u32) -> Result<()> {
         self.serve()?;
-        if !until(Duration::from_secs(30), || self.has_page("/healthz")) {
-            bail!("the gate does not answer; its log: {}", self.log());
+        // What was written before its first poll was there before the gate, and is nothing that it was asked.
+        if !until(Duration::from_secs(30), || self.has_page("/readyz")) {
+            bail!("the gate is not ready; its log: {}", self.log());
         }
         let (mut killed, mut next_request) = (0, Instant::now());
         while killed < kills {
@@ -210,11 +211,11 @@ impl Drill {
     }
 
     fn serve(&mut self) -> Result<()> {
-        let sections = Target::STANDARD.map(|name| Target::named(name).section().to_owned()).join(",");
+        let sections: Vec<String> = lab::usable().iter().map(|target| target.section().to_owned()).collect();
         let log = File::options().create(true).append(true).open(self.log_file())?;
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--state").arg(self.state.path()).arg("--targets").arg(self.places.targets_file());
-        command.args(["--target", &sections, "--poll", "1", "--listen", &format!("127.0.0.1:{}", self.port)]);
+        command.args(["--target", &sections.join(","), "--poll", "1", "--listen", &format!("127.0.0.1:{}", self.port)]);
         command.args(["--forge-url", &self.organisation.url, "--forge-account", &self.organisation.login("bot")]);
         command.args(["--organisation", &self.organisation.name, "--forge-token-file"]);
         command.arg(self.state.path().join("token"));

@@ -193,7 +193,8 @@ fn links(judged: &Judged) -> String {
     let mut parts = vec![run_first(&subject.run), format!("head `{}`", subject.head.short())];
     parts.push(format!("{} on `{}`", duration(took), results.target.name));
     if let Some(base) = &results.recipe.base {
-        parts.push(format!("upgraded from {}", code(&base.label(), 80)));
+        let how = if results.deploys.upgrade > 0 { "upgraded from" } else { "compared with" };
+        parts.push(format!("{how} {}", code(&base.label(), 80)));
     }
     if let Some(command) = command(results) {
         parts.push(format!("`{command}` runs the same on your machine"));

@@ -115,14 +115,19 @@ fn the_tests_file_overrides_the_sample_as_somebody_would_who_edits_it() {
         ("compose.yml", "services: {app: {image: 'a:${B}${C}'}}"),
         ("compose.more.yml", "services: {more: {image: 'b:${NEW}', volumes: ['${WHERE}:/x']}}"),
     ]);
-    let set = [("A", "2"), ("NEW", "4"), ("C", "9"), ("COMPOSE_FILE", "compose.yml:compose.more.yml"), ("WHERE", "/srv")];
+    let set =
+        [("A", "2"), ("NEW", "4"), ("C", "9"), ("COMPOSE_FILE", "compose.yml:compose.more.yml"), ("WHERE", "/srv")];
     let mut facts = facts("x");
     facts.overrides = set.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let deployment = plan(&recipe, &facts).unwrap();
     let images: Vec<&str> = deployment.services.iter().map(|service| service.image.as_str()).collect();
     assert_eq!(images, ["a:23", "b:4"], "abra.sh still comes behind it");
     let power: Vec<String> = deployment.host_power.iter().map(ToString::to_string).collect();
-    assert_eq!(power, ["`more` mounts `/srv` of the host (compose.more.yml:1)"], "as it is deployed, not as it is written");
+    assert_eq!(
+        power,
+        ["`more` mounts `/srv` of the host (compose.more.yml:1)"],
+        "as it is deployed, not as it is written"
+    );
 }
 
 #[test]

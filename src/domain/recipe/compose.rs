@@ -90,16 +90,8 @@ pub struct Service {
 /// What gives power over the host in `docker compose` and is left out by `docker stack deploy`, with a warning ("Ignoring
 /// unsupported options"); Swarm's API has no place for most of it. Tried with docker 26.1.5: the container has none of them.
 /// (`cgroupns_mode` is refused.)
-pub const DROPPED: [&str; 8] = [
-    "cgroup_parent",
-    "devices",
-    "ipc",
-    "network_mode",
-    "pid",
-    "privileged",
-    "security_opt",
-    "userns_mode",
-];
+pub const DROPPED: [&str; 8] =
+    ["cgroup_parent", "devices", "ipc", "network_mode", "pid", "privileged", "security_opt", "userns_mode"];
 
 /// The part of a service that Swarm alone reads.
 #[derive(Debug, Clone, Default, PartialEq)]

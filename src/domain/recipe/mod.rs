@@ -9,6 +9,7 @@ pub(crate) mod fixtures;
 pub mod interpolate;
 pub mod merge;
 pub mod router;
+pub mod selected;
 pub mod version;
 pub mod yaml;
 

@@ -1,7 +1,8 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
 use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
-use super::{HostPower, Recipe, Results, SCHEMA, Severity, count, duration, one_line};
+use super::{HostPower, Recipe, Results, Revision, SCHEMA, Severity, count, duration, one_line};
+use crate::domain::base::Resolution;
 use crate::domain::finding::{Class, Finding};
 use crate::domain::stage::{Rung, RungState, Stage};
 use crate::domain::verdict::{RungResult, Rungs, Verdict, deciding, verdict};
@@ -43,7 +44,12 @@ pub fn conclude(facts: RunFacts) -> Results {
         not_verified: not_verified(&facts, &rungs),
         rungs,
         run: facts.run,
-        recipe: Recipe { name: facts.recipe, head: facts.head, base: None },
+        recipe: Recipe {
+            name: facts.recipe,
+            base: facts.base.as_ref().and_then(|found| base(found, &facts.head)),
+            base_why: facts.base.map(|found| found.why.to_string()).unwrap_or_default(),
+            head: facts.head,
+        },
         findings: facts.findings,
         host_power: facts.host_power,
         tests: facts.tests,
@@ -51,20 +57,32 @@ pub fn conclude(facts: RunFacts) -> Results {
         marks: facts.marks,
         deploys: facts.deploys,
         images: facts.images,
+        pulls: facts.pulls,
         driver: facts.driver,
         target: facts.target,
         started: facts.started,
         finished: facts.finished,
         warnings: facts.warnings,
         lint: facts.lint,
+        resources: facts.resources,
+        artefacts: facts.artefacts,
     }
+}
+
+fn base(found: &Resolution, head: &Revision) -> Option<Revision> {
+    let base = found.base.as_ref()?;
+    let version = base.version.as_ref().map(ToString::to_string);
+    Some(Revision { commit: Some(base.commit.clone()), version, dirty: false, source: head.source.clone() })
 }
 
 /// Whoever reads the verdict must know that the recipe could have faked it.
 fn with_host_power(sentence: String, power: Option<&HostPower>) -> String {
     match power {
         Some(power) => {
-            format!("{sentence}; it had host power and could fake what was seen: {}", one_line(&power.reason, TITLE * 2))
+            format!(
+                "{sentence}; it had host power and could fake what was seen: {}",
+                one_line(&power.reason, TITLE * 2)
+            )
         }
         None => sentence,
     }

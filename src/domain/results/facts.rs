@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Deploys, Driver, HostPower, Image, LintLine, Mark, Revision, Target, Timing};
+use super::{Artefact, Deploys, Driver, HostPower, Image, LintLine, Mark, Pull, Resources, Revision, Target, Timing};
+use crate::domain::base::Resolution;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{RecipeName, RunId};
 use crate::domain::stage::Stage;
@@ -20,6 +21,8 @@ pub struct RunFacts {
     pub recipe: RecipeName,
     /// The revision under test.
     pub head: Revision,
+    /// The base that was chosen, and why; nothing when none was looked for.
+    pub base: Option<Resolution>,
     /// How the stages ended; one that was never reached is absent.
     pub stages: BTreeMap<Stage, StageOutcome>,
     /// All causes found, in the order in which they were found.
@@ -48,6 +51,9 @@ pub struct RunFacts {
     pub deploys: Deploys,
     /// The images as they were resolved.
     pub images: Vec<Image>,
+    /// How the target came to have the images.
+    #[serde(default)]
+    pub pulls: Vec<Pull>,
     /// What deployed.
     pub driver: Driver,
     /// Where it ran.
@@ -58,6 +64,10 @@ pub struct RunFacts {
     pub finished: Timestamp,
     /// What did not decide anything, but should be known.
     pub warnings: Vec<String>,
+    /// What the app needed of the target.
+    pub resources: Resources,
+    /// Files of the run that are whole.
+    pub artefacts: Vec<Artefact>,
 }
 
 /// How a stage ended.

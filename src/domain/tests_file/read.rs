@@ -101,11 +101,11 @@ fn values(text: &str) -> Result<TestsFile, Wrong> {
         return Err(Wrong { at: None, what, advice: "At most 32 are asked; one per service that answers is enough." });
     }
     Ok(TestsFile {
-        host_power: host_power.map(reason).transpose()?,
+        host_power: host_power.as_ref().map(reason).transpose()?,
         settle: settle.map(|settle| time(&settle)).transpose()?,
         env: variables(env)?,
         secrets: dummies(secrets)?,
-        ready: ready.into_iter().map(probe).collect::<Result<_, _>>()?,
+        ready: ready.iter().map(probe).collect::<Result<_, _>>()?,
     })
 }
 
@@ -134,10 +134,14 @@ fn later(shape: &Shape) -> Result<(), Wrong> {
     }
 }
 
-fn reason(text: Spanned<String>) -> Result<String, Wrong> {
+fn reason(text: &Spanned<String>) -> Result<String, Wrong> {
     let plain = crate::domain::results::one_line(text.get_ref(), 200);
     if plain.is_empty() {
-        return Err(wrong(&text, "`host_power` gives no reason", "Say why the recipe must rule its host: people read it."));
+        return Err(wrong(
+            &text,
+            "`host_power` gives no reason",
+            "Say why the recipe must rule its host: people read it.",
+        ));
     }
     Ok(plain)
 }
@@ -160,7 +164,11 @@ fn variables(found: BTreeMap<String, Spanned<Value>>) -> Result<BTreeMap<String,
     bounded(found.len(), MOST_VARIABLES, "[env]")?;
     let variable = |(name, value): (String, Spanned<Value>)| {
         if !is_name(&name) {
-            return Err(wrong(&value, "this is not the name of a variable", "Letters, digits and `_`, no digit first."));
+            return Err(wrong(
+                &value,
+                "this is not the name of a variable",
+                "Letters, digits and `_`, no digit first.",
+            ));
         }
         if OURS.contains(&name.as_str()) {
             return Err(wrong(&value, format!("`{name}` is set by cc-ci"), "Take it out; compose files may use it."));
@@ -216,7 +224,7 @@ fn bounded(count: usize, most: usize, section: &str) -> Result<(), Wrong> {
     Err(Wrong { at: None, what, advice: "Name only what a test deploy needs." })
 }
 
-fn probe(found: Probe) -> Result<Ready, Wrong> {
+fn probe(found: &Probe) -> Result<Ready, Wrong> {
     let timeout = found.timeout.as_ref().map_or(Ok(TIMEOUT), time)?;
     let Http { path, status, subdomain, title, body_contains } = found.http.get_ref();
     let refuse = |what: String, advice| Err(wrong(&found.http, what, advice));

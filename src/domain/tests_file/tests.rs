@@ -27,9 +27,15 @@ fn a_whole_file() {
     let file = TestsFile::read(WHOLE).unwrap();
     assert_eq!(file.host_power.as_deref(), Some("mounts docker.sock: it is a proxy"));
     assert_eq!(file.settle, Some(Duration::from_secs(150)));
-    assert_eq!((file.env["TITLE"].as_str(), file.env["PORT"].as_str(), file.env["DEBUG"].as_str()), ("A test", "8080", "true"));
+    assert_eq!(
+        (file.env["TITLE"].as_str(), file.env["PORT"].as_str(), file.env["DEBUG"].as_str()),
+        ("A test", "8080", "true")
+    );
     assert_eq!(file.secrets["api_key"].expose_secret(), "made-up-value");
-    assert_eq!((file.ready[0].path.as_str(), file.ready[0].status, file.ready[0].timeout.as_secs()), ("/healthz", 200, 120));
+    assert_eq!(
+        (file.ready[0].path.as_str(), file.ready[0].status, file.ready[0].timeout.as_secs()),
+        ("/healthz", 200, 120)
+    );
     assert_eq!((file.ready[1].subdomain.as_deref(), file.ready[1].timeout.as_secs()), (Some("admin"), 300));
     assert!(!format!("{file:?}").contains("made-up"));
     assert!(TestsFile::read("").unwrap().ready.is_empty());

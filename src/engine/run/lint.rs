@@ -2,6 +2,7 @@
 
 use super::prepare::Live;
 use super::{Run, Stop};
+use crate::domain::deployment::{Deployment, PlanError};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::lint::{RULES, Severity, lint};
 use crate::domain::results::{By, LintLine, Severity as LineSeverity, count};
@@ -12,12 +13,21 @@ use crate::engine::EngineError;
 pub(super) const LINT: &str = "lint";
 
 impl Run {
-    /// Lints the recipe, and works out what its deploy is.
+    /// Lints the recipe, and works out what its deploy is. The images that it needs are pulled meanwhile.
     pub(super) async fn lint(&self, live: &mut Live) -> Result<(), Stop> {
-        self.phase("lint", By::CcCi, self.judge_files(live)).await
+        // What is wrong with the tests file is told by install: the recipe's own files are judged all the same.
+        let planned = self.tests.as_ref().ok().map(|tests| self.plan.deployment(&self.files, &self.target, tests));
+        if let Some(Ok(deployment)) = &planned {
+            live.images = Some(self.begin_pulling(live, deployment));
+        }
+        let judged = self.phase("lint", By::CcCi, self.judge_files(live, planned)).await;
+        if judged.is_err() {
+            live.images = None;
+        }
+        judged
     }
 
-    async fn judge_files(&self, live: &mut Live) -> Result<(), Stop> {
+    async fn judge_files(&self, live: &mut Live, planned: Option<Result<Deployment, PlanError>>) -> Result<(), Stop> {
         let lines: Vec<LintLine> = lint(&self.files).into_iter().map(line).collect();
         self.gate.store.put_fact(&self.plan.run, LINT, &lines).await.map_err(EngineError::from)?;
         let (errors, hints): (Vec<&LintLine>, Vec<&LintLine>) =
@@ -27,14 +37,13 @@ impl Run {
         if !errors.is_empty() {
             return Err(Stop::Failed(errors.into_iter().map(|line| self.lint_error(live, line)).collect()));
         }
-        // What is wrong with the tests file is told by install: the recipe's own files were judged all the same.
-        let Ok(tests) = &self.tests else { return Ok(()) };
-        match self.plan.deployment(&self.files, &self.target, tests) {
-            Ok(deployment) => {
+        match planned {
+            None => Ok(()),
+            Some(Ok(deployment)) => {
                 live.deployment = Some(deployment);
                 Ok(())
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let mut finding = Finding::new(FindingKind::LintError, Stage::Lint, live.now(), error.to_string());
                 finding.advice = sentence(&error.advice);
                 Err(Stop::Failed(vec![finding]))

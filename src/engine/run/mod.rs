@@ -4,7 +4,10 @@
 //! the service took from its queue: each stage looks at what is there and goes on.
 
 mod conclude;
+mod evidence;
+mod files;
 mod floor;
+mod images;
 mod install;
 mod keep;
 mod lint;
@@ -14,6 +17,7 @@ mod ready;
 mod step;
 mod teardown;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +31,7 @@ pub(super) use self::prepare::BEFORE;
 use self::prepare::Live;
 use super::EngineError;
 use super::plan::{Plan, load_files, load_tests, save_files, save_tests};
-use super::state::{Lock, RunFolder, StateFolder};
+use super::state::{Lock, RunFile, RunFolder, StateFolder};
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git::Source;
 use crate::adapters::logfile::LogFile;
@@ -38,6 +42,7 @@ use crate::domain::ids::GateId;
 use crate::domain::log::Record;
 use crate::domain::protocol::PROTOCOL;
 use crate::domain::recipe::files::RecipeFiles;
+use crate::domain::recipe::selected::Selected;
 use crate::domain::results::{By, Results};
 use crate::domain::stage::Stage;
 use crate::domain::target::Target;
@@ -65,6 +70,7 @@ pub struct Run {
     target: Target,
     files: RecipeFiles,
     tests: Result<TestsFile, TestsError>,
+    base: Option<RecipeFiles>,
     gate: Gate,
     folder: RunFolder,
     log: Arc<LogFile>,
@@ -108,6 +114,7 @@ impl Run {
         gate: Gate,
         plan: Plan,
         source: &Source,
+        base: Option<&RecipeFiles>,
         tests: Option<Frozen>,
         target: Target,
         listener: Option<Listener>,
@@ -116,6 +123,9 @@ impl Run {
         let lock = folder.hold(&plan.run)?;
         save_files(&source.files, &folder.recipe())?;
         save_tests(tests.as_ref(), &folder.tests())?;
+        if let Some(base) = base {
+            save_files(base, &folder.base())?;
+        }
         let json = serde_json::to_string(&plan).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let created = Timestamp::now();
         let row = NewRun {
@@ -135,6 +145,7 @@ impl Run {
         Ok(Self {
             files: source.files.clone(),
             tests,
+            base: base.cloned(),
             plan,
             target,
             gate,
@@ -180,13 +191,15 @@ impl Run {
         let files = load_files(&folder.recipe())?;
         let tests = load_tests(&folder.tests())?;
         let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
+        let base = plan.base.as_ref().and_then(|found| found.base.as_ref());
+        let base = base.map(|_| load_files(&folder.base())).transpose()?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
         hide_dummies(&log, &tests);
         let cancel = CancellationToken::new();
         if row.cancelled.is_some() {
             cancel.cancel();
         }
-        Ok(Self { plan, target, files, tests, gate, folder, log, created: row.created_at, cancel, _lock: lock })
+        Ok(Self { plan, target, files, base, tests, gate, folder, log, created: row.created_at, cancel, _lock: lock })
     }
 
     /// The inputs of a stored run, to look up its target before [`Run::resume`].
@@ -204,16 +217,22 @@ impl Run {
         &self.plan
     }
 
+    /// The images of the base's selected compose files; `None` without a base.
+    pub(super) fn base_images(&self) -> Option<BTreeSet<String>> {
+        self.base.as_ref().map(|files| Selected::read(files, &self.target.env).images())
+    }
+
     /// Cancelling this ends the run: what was deployed is removed, and the verdict is *not judged*.
     #[must_use]
     pub fn cancel(&self) -> CancellationToken {
         self.cancel.clone()
     }
 
-    /// Where results.json, report.html and log.jsonl are, in that order.
+    /// The files that it has left so far.
     #[must_use]
-    pub fn outputs(&self) -> [PathBuf; 3] {
-        [self.folder.results(), self.folder.report(), self.folder.log()]
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        let files = RunFile::ALL.into_iter().map(|file| self.folder.file(file));
+        files.filter(|path| path.exists()).collect()
     }
 
     /// Drives the run to its verdict.
@@ -271,6 +290,7 @@ impl Run {
             return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
         }
         let installed = self.stage(Stage::Install, self.install(live)).await?;
+        self.collect(live).await?;
         if let Some(seconds) = self.plan.keep_seconds {
             let up = live.watch.is_some() || installed;
             if up && !self.was_cancelled().await? {

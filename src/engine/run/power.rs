@@ -55,7 +55,8 @@ impl Run {
 
     /// Looks once more, at what Swarm has made of the compose files: docker may read them otherwise than we did.
     pub(super) async fn look_again(&self, live: &Live, wanted: &Wanted) -> Result<(), Stop> {
-        let host = live.docker.inspect_network("host", None::<InspectNetworkOptions>).await.tried("look at its network");
+        let host =
+            live.docker.inspect_network("host", None::<InspectNetworkOptions>).await.tried("look at its network");
         let host = host.map_err(EngineError::from)?.id;
         let of = |service: &WantedService| in_template(&service.name, &service.template, host.as_deref());
         let seen: Vec<Power> = wanted.services.iter().flat_map(of).collect();
@@ -105,7 +106,8 @@ impl Run {
         let own = self.files.text(OWN_FILE).ok()?;
         let used = crate::engine::plan::load_tests(&self.folder.tests()).ok().flatten();
         let same = used.as_ref().is_some_and(|used| used.text == own);
-        let instead = used.map_or_else(|| "none was used".to_owned(), |used| format!("{} was used", used.origin.source));
+        let instead =
+            used.map_or_else(|| "none was used".to_owned(), |used| format!("{} was used", used.origin.source));
         (!same).then(|| format!("the `{OWN_FILE}` under test says nothing about this run: {instead}"))
     }
 }

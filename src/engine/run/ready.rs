@@ -87,10 +87,17 @@ impl Run {
         }
         // A status such as 404 may be the proxy's own.
         let random = format!("https://{}.{}{}", random_label(), self.target.domain, probe.path);
-        let random = live.web.get(&random).await.map_err(|why| format!("cannot be told from an unknown host: {why}"))?;
+        let random =
+            live.web.get(&random).await.map_err(|why| format!("cannot be told from an unknown host: {why}"))?;
         if is_proxys_own(&seen, &Seen { status: random.status, body: random.body }) {
             return Err(format!("answers {} like a host that nobody has: it is the proxy that answers", seen.status));
         }
-        Ok(HttpFact { host: host.to_owned(), status: seen.status, differs_from_random: true, title, assets: Vec::new() })
+        Ok(HttpFact {
+            host: host.to_owned(),
+            status: seen.status,
+            differs_from_random: true,
+            title,
+            assets: Vec::new(),
+        })
     }
 }

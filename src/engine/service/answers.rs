@@ -10,8 +10,8 @@ use super::situation::Situated;
 use super::{Service, Up, held};
 use crate::adapters::store::{Asked, Heard, Kind, RunState, StageState, Wanted, Withdrawn};
 use crate::domain::answer::{
-    Ahead, Answer, CommitState, Earlier, Ending, Judged, Kept, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject, Waits,
-    body, commit_status,
+    Ahead, Answer, CommitState, Earlier, Ending, Judged, Kept, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject,
+    Waits, body, commit_status,
 };
 use crate::domain::cancellation::Cancellation;
 use crate::domain::finding::Class;

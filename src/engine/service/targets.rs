@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::ListImagesOptions;
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{Recycle, Service, held};
 use crate::adapters::docker::undeploy::undeploy;
-use crate::adapters::docker::{Tried as _, connect, inventory};
+use crate::adapters::docker::{Tried as _, connect, engine, inventory};
 use crate::adapters::session::Session;
 use crate::adapters::store::{RunState, Store, StoreError};
 use crate::domain::finding::FindingKind;
@@ -21,7 +22,7 @@ use crate::domain::results::{HostPower, Results};
 use crate::domain::target::Target;
 use crate::engine::run::{BEFORE, HOST_POWER, Run};
 use crate::engine::sweep::Sweep;
-use crate::engine::{EngineError, claim};
+use crate::engine::{EngineError, claim, fitness};
 
 /// The fact that the target was set up anew after this run.
 const TRUSTED_AGAIN: &str = "trusted_again";
@@ -113,7 +114,8 @@ impl Service {
         let (store, name) = (&self.shared.gate.store, &target.name);
         let reached = tokio::time::timeout(PATIENCE, async {
             let reached = self.shared.sessions.reach(target).await?;
-            reached.docker.ping().await.tried("ask whether it is there")?;
+            let about = engine(&reached.docker, Timestamp::now).await?;
+            fitness::fit(&reached.docker, &about).await?;
             Ok::<_, EngineError>(reached)
         });
         let reached = reached.await.unwrap_or_else(|_| {

@@ -4,7 +4,8 @@
 //! ```text
 //! engine
 //! ├── cc-ci-lab-forge          Gitea, 127.0.0.1:3300
-//! ├── cc-ci-lab-registry       registry.lab:5000 for targets, 127.0.0.1:5000 for pushes
+//! ├── cc-ci-lab-registry       127.0.0.1:5000 for pushes
+//! ├── cc-ci-lab-front          registry.lab:5000 for targets: the same registry, with failures on demand
 //! ├── cc-ci-lab-target-gate    sshd, inner engine, one-node swarm: target `lab`
 //! │   └── traefik_ci_lab_test  host ports 80 and 443
 //! ├── cc-ci-lab-target-second  the same again: target `second`
@@ -19,6 +20,7 @@ mod compile;
 mod content;
 mod engine;
 mod forge;
+mod front;
 mod gate_image;
 mod images;
 mod places;
@@ -46,7 +48,7 @@ pub(crate) use target::{Access, Target};
 
 use crate::process::{docker, output, run, succeeds};
 use crate::steps::{say, timed};
-use images::{GO, REGISTRY, SERVICES, TARGET, WEB};
+use images::{FRONT, GO, REGISTRY, SERVICES, TARGET, WEB};
 
 /// The domain of the lab's apps.
 pub(crate) const DOMAIN: &str = "ci.lab.test";
@@ -159,6 +161,7 @@ pub(crate) fn down(targets: &[Target], images: bool) -> Result<()> {
     targets_file::remove(&places, &Target::wanted(&[])?)?;
     Target::all()?.iter().try_for_each(removed)?;
     timed("registry, forge and network removed", || {
+        front::remove();
         registry::remove()?;
         forge::remove()?;
         succeeds(&mut docker(["network", "rm", NETWORK]));
@@ -174,15 +177,28 @@ pub(crate) fn down(targets: &[Target], images: bool) -> Result<()> {
     Ok(())
 }
 
-/// One of the standard targets, for this process alone, as soon as one is free; tests take them in the same way. Between two looks
-/// the question says whether to go on.
+/// The standard targets that may be used: all, or those that `CC_CI_LAB_TARGETS` names, as for the tests on the lab.
+pub(crate) fn usable() -> Vec<Target> {
+    let allowed = std::env::var("CC_CI_LAB_TARGETS").ok();
+    let is_allowed = |target: &Target| {
+        allowed.as_ref().is_none_or(|allowed| allowed.split(',').any(|section| section == target.section()))
+    };
+    Target::STANDARD.map(Target::named).into_iter().filter(is_allowed).collect()
+}
+
+/// The target for this process alone, if nobody has it; tests take it in the same way.
+pub(crate) fn hold(target: &Target) -> Result<Option<File>> {
+    let path = std::env::temp_dir().join(format!("cc-ci-lab-{}.lock", target.section()));
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+/// One of the usable targets, for this process alone, as soon as one is free. Between two looks the question says whether to go on.
 pub(crate) fn hold_any(go_on: impl Fn() -> Result<()>) -> Result<(Target, File)> {
     loop {
-        for target in Target::STANDARD.map(Target::named) {
-            let path = std::env::temp_dir().join(format!("cc-ci-lab-{}.lock", target.section()));
-            let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-            if file.try_lock().is_ok() {
-                return Ok((target, file));
+        for target in usable() {
+            if let Some(held) = hold(&target)? {
+                return Ok((target, held));
             }
         }
         go_on()?;
@@ -208,10 +224,10 @@ fn swarm(places: &Places, named: &[Target]) -> Result<Lab> {
         GO.ensure(places)?;
         let proxy_image = scope.spawn(|| traefik::ensure(places));
         let forge_program = scope.spawn(|| forge::compile(places));
-        for image in [&TARGET, &REGISTRY].into_iter().chain(&WEB) {
+        for image in [&TARGET, &REGISTRY, &FRONT].into_iter().chain(&WEB) {
             image.ensure(places)?;
         }
-        timed("registry", registry::ensure)?;
+        timed("registry", || registry::ensure().and_then(|()| front::ensure()))?;
         let accesses = on_each(&targets, |target| {
             timed(&format!("target {}, swarm ready", target.section()), || target.ensure(places))
         })?;

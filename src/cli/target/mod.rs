@@ -1,11 +1,13 @@
 //! `cc-ci target …` and `cc-ci sweep`.
 
+mod setup;
+
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
 
 use super::{Exit, Places, control};
-use crate::adapters::docker::{connect, inventory};
+use crate::adapters::docker::{connect, inventory as found};
 use crate::adapters::session::Session;
 use crate::adapters::store::Store;
 use crate::config;
@@ -18,6 +20,8 @@ pub(super) enum Command {
     Inventory(InventoryArguments),
     /// Tell the service that a quarantined target was set up anew
     Trust(control::TrustArguments),
+    /// Set up a test host: print the script, or check or apply it over your own ssh
+    Setup(Box<setup::SetupArguments>),
 }
 
 #[derive(Debug, Args)]
@@ -39,14 +43,18 @@ pub(super) struct SweepArguments {
 }
 
 pub(super) async fn target(command: Command) -> anyhow::Result<Exit> {
-    let arguments = match command {
-        Command::Inventory(arguments) => arguments,
-        Command::Trust(arguments) => return control::trust(arguments).await,
-    };
+    match command {
+        Command::Inventory(arguments) => inventory(arguments).await,
+        Command::Trust(arguments) => control::trust(arguments).await,
+        Command::Setup(arguments) => setup::setup(*arguments).await,
+    }
+}
+
+async fn inventory(arguments: InventoryArguments) -> anyhow::Result<Exit> {
     let target = config::target(&arguments.target, &arguments.places.targets())?;
     let session = Session::open(&target).await?;
     let docker = connect(session.docker_socket()).await?;
-    write!(std::io::stdout().lock(), "{}", inventory::inventory(&docker).await?)?;
+    write!(std::io::stdout().lock(), "{}", found::inventory(&docker).await?)?;
     Ok(Exit::Fine)
 }
 
