@@ -90,6 +90,7 @@ pub struct Results {
 
 /// Host power that the tests file allowed: what was seen on this target rests on the recipe's word.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostPower {
     /// The reason that the tests file gives.
     pub reason: String,
@@ -302,7 +303,8 @@ pub struct Resources {
 pub struct ServiceMemory {
     /// The service, by its name in the compose file.
     pub service: String,
-    /// The most bytes that one of its containers held at a time, as its kernel counted: page cache included.
+    /// The most bytes that one of its containers held, page cache included: of readings 1 to 10 s apart, or, where the kernel keeps
+    /// the peak itself (cgroup 1), that.
     pub peak_bytes: u64,
     /// Its memory limit in bytes; `null`: none.
     pub limit_bytes: Option<u64>,

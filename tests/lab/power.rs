@@ -111,6 +111,14 @@ fn s61_host_power_is_refused_before_anything_is_started() {
         "{}",
         found.sentence
     );
+    let never = with("host_power = 'x'\n[[ready]]\nhttp = { path = '/', title = 'Never' }\ntimeout = '2s'\n");
+    never.assert(1, "red");
+    let found = &never.results().findings[0];
+    assert!(
+        found.sentence.contains("answers 200 with the title “A good recipe” instead of “Never”"),
+        "{}",
+        found.sentence
+    );
     let allowed = with(concat!(
         "host_power = 'it is a proxy'\n[env]\nTITLE = 'With a tests file'\n",
         "[[ready]]\nhttp = { path = '/healthz' }\n[[ready]]\nhttp = { path = '/', title = 'With a tests file' }\n",

@@ -77,6 +77,7 @@ pub struct Frozen {
 
 /// Where a tests file comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Origin {
     /// The repository and the path in it, or the folder as it was given.
     pub source: String,

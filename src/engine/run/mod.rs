@@ -11,6 +11,7 @@ mod images;
 mod install;
 mod keep;
 mod lint;
+mod memory;
 mod power;
 mod prepare;
 mod ready;

@@ -83,7 +83,14 @@ impl Run {
     /// What a person should know of this deploy.
     pub(super) fn notes(&self, deployment: &Deployment) -> Vec<String> {
         let tests = self.tests();
-        let mut notes = deployment.notes.clone();
+        let origin = self.plan.tests.as_ref().map(|origin| match &origin.commit {
+            Some(commit) => format!("the tests file is {} at {}", origin.source, commit.short()),
+            None => format!("the tests file is {}", origin.source),
+        });
+        let power = deployment.host_power.iter().filter(|_| tests.host_power.is_some());
+        let mut notes: Vec<String> =
+            origin.into_iter().chain(power.map(|power| format!("host power: {power}"))).collect();
+        notes.extend(deployment.notes.iter().cloned());
         for secret in deployment.secrets.iter().filter(|secret| !secret.generate) {
             let value = if tests.secrets.contains_key(&secret.name) { "the tests file's" } else { "a random" };
             notes.push(format!("secret {}: operators insert it by hand; here it has {value} value", secret.name));
