@@ -50,6 +50,7 @@ impl Service {
         self.cap_add.extend(later.cap_add);
         replace(&mut self.network_mode, later.network_mode);
         replace(&mut self.pid, later.pid);
+        self.dropped.extend(later.dropped);
     }
 }
 
