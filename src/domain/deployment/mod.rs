@@ -124,7 +124,7 @@ pub fn plan(files: &RecipeFiles, facts: &Facts) -> Result<Deployment, PlanError>
     let version = label("version")
         .and_then(|text| RecipeVersion::parse(text).map_err(|error| notes.push(error.to_string())).ok());
     let timeout = label("timeout").and_then(|text| seconds(text, &mut notes));
-    let own = own_file::content(&stack, &variables.app, facts);
+    let own = own_file::content(&stack, &variables.app, facts)?;
     let compose_files = std::iter::once(OWN_FILE.to_owned()).chain(stack.paths.iter().cloned()).collect();
     Ok(Deployment {
         compose_files,
