@@ -184,9 +184,13 @@ impl Organisation {
 
     /// Puts a recipe of `tests/recipes` there.
     pub(crate) fn recipe(&self, recipe: &str) {
+        self.recipe_from(recipe, &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes").join(recipe));
+    }
+
+    /// The same with a recipe from anywhere.
+    fn recipe_from(&self, recipe: &str, from: &Path) {
         let body = json!({"name": recipe, "default_branch": "main"});
         self.admin(Method::POST, &format!("/orgs/{}/repos", self.name), &body);
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes").join(recipe);
         said(Command::new("cp").arg("--recursive").arg(from).arg(self.folder.path().join(recipe)));
         self.git(recipe, &["init", "--quiet"]);
         self.git(recipe, &["add", "."]);
@@ -197,6 +201,12 @@ impl Organisation {
     /// Puts a recipe of `tests/recipes` there, with a pull request by the maintainer that changes its README.
     pub(crate) fn pull_request(&self, recipe: &str) -> PullRequest<'_> {
         self.recipe(recipe);
+        self.change(recipe, "change", "A change")
+    }
+
+    /// Puts a recipe of a test's own there, with a pull request by the maintainer.
+    pub(crate) fn pull_request_of(&self, recipe: &str, from: &Path) -> PullRequest<'_> {
+        self.recipe_from(recipe, from);
         self.change(recipe, "change", "A change")
     }
 
