@@ -7,8 +7,10 @@ mod body;
 mod clean;
 mod fold;
 mod html;
+pub mod lint;
 #[cfg(test)]
 mod samples;
+mod sarif;
 mod text;
 mod timeline;
 pub mod words;
