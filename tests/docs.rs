@@ -48,7 +48,8 @@ fn every_lint_rule_is_documented() {
             Severity::Hint => "hint",
         };
         let abra = rule.abra.unwrap_or_default();
-        writeln!(table, "| {} {severity} | {abra} | {} | {} | {} |", rule.id, rule.what, rule.why, rule.advice).unwrap();
+        writeln!(table, "| {} {severity} | {abra} | {} | {} | {} |", rule.id, rule.what, rule.why, rule.advice)
+            .unwrap();
     }
     holds("lint.md", &table);
 }

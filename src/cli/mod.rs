@@ -4,6 +4,7 @@ mod check_config;
 mod control;
 mod db;
 mod deploy;
+mod doctor;
 mod healthcheck;
 mod lint;
 mod plan;
@@ -13,6 +14,7 @@ mod runner;
 mod serve;
 mod settings;
 mod target;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,6 +75,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Tell every setting of the service as it holds, and what is wrong with it
     CheckConfig(check_config::Arguments),
+    /// Look for what is not as it should be, at the gate and on the targets; changes nothing
+    Doctor(doctor::Arguments),
     /// Ask the service on this machine whether it is well: exit code 0 or 1
     Healthcheck(healthcheck::Arguments),
     /// Copy the database, or put a copy in its place
@@ -94,7 +98,9 @@ enum Command {
     Plan(plan::Arguments),
     /// Check a recipe's files without deploying them
     Lint(lint::Arguments),
-    /// Look at targets
+    /// Check the signature of results, and the files beside them: exit code 0 or 1
+    Verify(verify::Arguments),
+    /// Look at targets, and set up hosts to be some
     #[command(subcommand)]
     Target(target::Command),
     /// Deploy a recipe that stays; not on a test target
@@ -155,6 +161,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Serve(arguments) => serve::serve(arguments).await,
         Command::CheckConfig(arguments) => check_config::check_config(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(arguments).await,
         Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments).await,
         Command::Db(command) => db::db(command).await,
         Command::Deploy(arguments) => deploy::deploy(arguments).await,
@@ -167,6 +174,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => plan::plan(arguments).await,
         Command::Lint(arguments) => lint::lint(arguments).await,
+        Command::Verify(arguments) => verify::verify(&arguments).await,
         Command::Target(command) => target::target(command).await,
         Command::Runner(command) => runner::runner(command).await,
     }
@@ -194,6 +202,7 @@ fn complain(error: &anyhow::Error) -> Exit {
         || error.downcast_ref::<InvalidSettings>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
+        || error.downcast_ref::<verify::VerifyError>().is_some()
         || error.downcast_ref::<ControlError>().is_some_and(ControlError::is_usage)
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
     if own { Exit::Usage } else { Exit::NotJudged }

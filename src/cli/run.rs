@@ -23,7 +23,7 @@ use crate::domain::verdict::Verdict;
 use crate::engine::base;
 use crate::engine::plan::{Limits, Plan};
 use crate::engine::run::{Gate, Run};
-use crate::engine::state::StateFolder;
+use crate::engine::state::{RUNNER_IMAGE, StateFolder};
 use crate::report;
 
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     /// The test Swarm: a section of targets.toml, or unix:///path/to/docker.sock
     #[arg(long, required_unless_present = "resume")]
     target: Option<String>,
-    /// Put results.json, report.html and log.jsonl into this folder too
+    /// Put the run's files into this folder too: results.json and its signature, junit.xml, report.html, log.jsonl, evidence.tar.gz
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// The older version to compare with, a tag, branch or commit [default: the newest tag older than the recipe's version]
@@ -110,17 +110,23 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 /// State folder, database and runner image of this gate.
 pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Result<Gate> {
+    let image = self::runner_image(state, runner_image)?;
     let state = StateFolder::at(state)?;
-    let image = match runner_image {
-        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
-        Some(word) => ImageSource::Reference(word.to_owned()),
-        None if !state.runner_image().exists() && is_the_image() => {
-            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.root().to_owned()])?)
-        }
-        None => ImageSource::File(state.runner_image()),
-    };
     let store = Store::open(state.root()).await?;
     Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: OwnHash::default(), state })
+}
+
+/// Where the runner image comes from: what was given, else a file in the state folder, else this very container.
+pub(super) fn runner_image(state: &Path, given: Option<&str>) -> anyhow::Result<ImageSource> {
+    let saved = state.join(RUNNER_IMAGE);
+    Ok(match given {
+        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
+        Some(word) => ImageSource::Reference(word.to_owned()),
+        None if !saved.exists() && is_the_image() => {
+            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.to_owned()])?)
+        }
+        None => ImageSource::File(saved),
+    })
 }
 
 /// Whether this process runs in a container made from the image, and nothing else is in its file system.
@@ -179,8 +185,8 @@ impl Interrupts {
     }
 }
 
-fn finish(results: &Results, outputs: &[PathBuf; 3], out: Option<&Path>) -> anyhow::Result<Exit> {
-    let mut places: Vec<PathBuf> = outputs.to_vec();
+fn finish(results: &Results, outputs: &[PathBuf], out: Option<&Path>) -> anyhow::Result<Exit> {
+    let mut places = outputs.to_vec();
     if let Some(out) = out {
         places = outputs.iter().map(|from| out.join(from.file_name().unwrap_or_default())).collect();
         for (from, to) in outputs.iter().zip(&places) {

@@ -72,6 +72,7 @@ keys! {
     TARGET_CA_FILE Plain "" "A PEM file with the authority of its proxy's certificate, if it is not a public one"
     TARGETS Plain "" "Instead of `TARGET_…`, several test Swarms: sections of the targets file, separated by commas"
     TARGETS_FILE Plain "STATE/targets.toml" "The file that describes them"
+    MUST_NOT_REACH Plain "" "What nothing on a target may reach, `host:port` separated by commas: the gate, its networks. `cc-ci doctor` tries from a container there"
     RECYCLE_POLICY Plain "never" "When a target is brought back to its snapshot: `never`, `when_dirty` (after a run that could not be proved clean), `always` (after every run)"
     RECYCLE_URL Secret "" "Asked with POST to bring a target back; `{target}` in it stands for its name. A secret, since it may hold a token"
 

@@ -10,6 +10,7 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $name:literal $class:ident $advice:literal;)*) => {
         /// What went wrong. The names are stable: tests, pages and other programs rely on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         pub enum FindingKind { $($(#[$doc])* #[serde(rename = $name)] $kind),* }
 
         impl FindingKind {
@@ -108,6 +109,7 @@ kinds! {
 
 /// Whose fault a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The recipe's.
@@ -122,6 +124,7 @@ pub enum Class {
 
 /// One diagnosed cause.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What went wrong.
     pub kind: FindingKind,
@@ -138,6 +141,7 @@ pub struct Finding {
     /// What to do, in one sentence.
     pub advice: String,
     /// When it was decided: the gate's clock corrected to the target's.
+    #[cfg_attr(test, schemars(with = "crate::domain::results::schema::Instant"))]
     pub at: Timestamp,
     /// What it rests on, in the order in which it should be read.
     pub evidence: Vec<Evidence>,
@@ -145,6 +149,7 @@ pub struct Finding {
 
 /// One thing that a finding rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// What it is, e.g. `last log lines of app` or `exits of app`.
     pub what: String,

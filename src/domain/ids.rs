@@ -21,6 +21,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $why:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(try_from = "String", into = "String")]
         pub struct $type(String);
 
@@ -31,11 +32,7 @@ macro_rules! name {
             /// When the text breaks the rule that the error names.
             pub fn parse(text: &str) -> Result<Self, InvalidName> {
                 let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok(Self(text.to_owned()))
-                } else {
-                    Err(InvalidName { what: $what, text: text.chars().take(80).collect(), why: $why })
-                }
+                if check(text) { Ok(Self(text.to_owned())) } else { Err(invalid($what, text, $why)) }
             }
 
             /// The name as text.
@@ -45,9 +42,16 @@ macro_rules! name {
             }
         }
 
+        as_text!($type);
+    };
+}
+
+/// From text and to text, for what has `parse` and `as_str`.
+macro_rules! as_text {
+    ($type:ident) => {
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(self.as_str())
             }
         }
 
@@ -61,7 +65,7 @@ macro_rules! name {
 
         impl From<$type> for String {
             fn from(name: $type) -> Self {
-                name.0
+                name.as_str().to_owned()
             }
         }
 
@@ -75,15 +79,21 @@ macro_rules! name {
     };
 }
 
+fn invalid(what: &'static str, text: &str, why: &'static str) -> InvalidName {
+    InvalidName { what, text: text.chars().take(80).collect(), why }
+}
+
 fn made_of(text: &str, lengths: std::ops::RangeInclusive<usize>, allowed: fn(u8) -> bool) -> bool {
     lengths.contains(&text.len()) && text.bytes().all(allowed)
 }
 
-name!(
-    /// A run: 12 characters of lower-case base32, the first four of which name the test domain.
-    RunId, "run id", "12 characters of a-z and 2-7 are needed",
-    |text| made_of(text, 12..=12, |byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'))
-);
+/// A run: 12 characters of lower-case base32, the first four of which name the test domain. It is copied and compared ten thousand
+/// times when a long queue is explained: so it is not on the heap.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunId([u8; 12]);
+
+as_text!(RunId);
 
 name!(
     /// A gate, drawn at random when its state folder is made; labels on a target say whose they are.
@@ -129,16 +139,34 @@ name!(
 /// The alphabet of run and gate ids (RFC 4648 base32, lower case).
 pub const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// Base32 text of `N` characters from `N` random bytes.
-fn base32(random: &[u8]) -> String {
-    random.iter().map(|byte| char::from(BASE32[usize::from(byte % 32)])).collect()
+/// The character of base32 that a random byte stands for.
+const fn base32(random: u8) -> u8 {
+    BASE32[(random % 32) as usize]
 }
 
 impl RunId {
+    /// Parses the id.
+    ///
+    /// # Errors
+    /// When the text breaks the rule that the error names.
+    pub fn parse(text: &str) -> Result<Self, InvalidName> {
+        match text.as_bytes().try_into() {
+            Ok(id) if text.bytes().all(|byte| BASE32.contains(&byte)) => Ok(Self(id)),
+            Ok(_) | Err(_) => Err(invalid("run id", text, "12 characters of a-z and 2-7 are needed")),
+        }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Always ASCII: nothing else makes one.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
     /// The run id that these random bytes stand for.
     #[must_use]
     pub fn from_random(random: [u8; 12]) -> Self {
-        Self(base32(&random))
+        Self(random.map(base32))
     }
 
     /// The app's domain in this run: `cc`, four characters of the run id, the target's domain. Short, because Swarm
@@ -147,7 +175,7 @@ impl RunId {
     /// # Errors
     /// When the target's domain is so long that the name is no domain any more.
     pub fn app_domain(&self, target: &DomainName) -> Result<DomainName, InvalidName> {
-        DomainName::parse(&format!("cc{}.{target}", &self.0[..4]))
+        DomainName::parse(&format!("cc{}.{target}", &self.as_str()[..4]))
     }
 }
 
@@ -155,7 +183,7 @@ impl GateId {
     /// The gate id that these random bytes stand for.
     #[must_use]
     pub fn from_random(random: [u8; 16]) -> Self {
-        Self(base32(&random))
+        Self(random.map(base32).map(char::from).iter().collect())
     }
 }
 

@@ -5,7 +5,9 @@
 
 pub mod base;
 mod claim;
+pub mod doctor;
 mod error;
+pub mod fitness;
 mod logs;
 pub mod plan;
 pub mod run;

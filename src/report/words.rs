@@ -1,7 +1,7 @@
 //! The words for states and guilt, the same on every medium. A state always has glyph and word; colour only helps.
 
 use crate::domain::finding::Class;
-use crate::domain::results::{By, Recipe, Results};
+use crate::domain::results::{By, Pull, Recipe, Results, Store, duration, size};
 use crate::domain::stage::{Rung, RungState};
 use crate::domain::verdict::Verdict;
 
@@ -67,6 +67,15 @@ pub const fn whose(by: By) -> &'static str {
         By::CcCi => "cc-ci itself",
         By::Docker => "Docker",
         By::App => "the app",
+    }
+}
+
+/// How the target came to have an image.
+#[must_use]
+pub fn pulled(pull: &Pull) -> String {
+    match pull.store {
+        Store::Warm => "was there".to_owned(),
+        Store::Cold => format!("{} in {}", size(pull.bytes), duration(pull.ms)),
     }
 }
 

@@ -121,6 +121,7 @@ pub fn router(service: Service, options: Options) -> Router {
         .route("/logout", post(login::logout))
         .route("/status.json", get(status::status))
         .route("/metrics", get(metrics::metrics))
+        .route(files::SIGNERS, get(files::allowed_signers))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(health::ready))
         .route("/style.css", get(async || asset("text/css; charset=utf-8", STYLE)))

@@ -14,6 +14,8 @@ mod images;
 mod people;
 mod queue;
 mod resume;
+mod scope;
 mod service;
+mod setup;
 mod starts;
 mod support;

@@ -1,8 +1,11 @@
 //! The Docker API of a target, through the local socket that leads there.
 
+pub mod evidence;
+pub mod images;
 pub mod inventory;
 pub mod observe;
 pub mod own_root;
+pub mod probe_container;
 pub mod runner;
 mod runner_image;
 pub mod undeploy;

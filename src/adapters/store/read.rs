@@ -155,6 +155,18 @@ impl Store {
         Ok(results.flatten().filter(|results| results != "null"))
     }
 
+    /// The signature of a run's results.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn signature_of(&self, number: i64) -> Result<Option<String>, StoreError> {
+        let signature = sqlx::query_scalar!("SELECT signature FROM run WHERE number = ?", number)
+            .fetch_optional(&self.read)
+            .await
+            .tried("read the signature of the results")?;
+        Ok(signature.flatten())
+    }
+
     /// Names of recipes that have runs or are watched, in order; `after`: those behind that name.
     ///
     /// # Errors

@@ -74,6 +74,8 @@ pub struct ServicePlan {
     pub ports: Vec<Port>,
     /// What it mounts.
     pub mounts: Vec<Mount>,
+    /// Whether it has no task at all: `replicas: 0`.
+    pub scaled_to_zero: bool,
 }
 
 /// Why a recipe cannot be deployed: for a person, with what to do.
@@ -145,6 +147,7 @@ fn service_plan(name: &str, service: &Service) -> ServicePlan {
         depends_on: service.depends_on.clone(),
         ports: service.ports.clone(),
         mounts: service.volumes.clone(),
+        scaled_to_zero: service.deploy.replicas.as_deref() == Some("0"),
     }
 }
 

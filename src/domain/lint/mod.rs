@@ -30,6 +30,7 @@ const SENTENCE: usize = 300;
 
 /// How much a hit weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Provably stops a deploy or an upgrade.

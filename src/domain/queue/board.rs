@@ -9,11 +9,11 @@
 //! - its rank, which does not change.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use super::ports::conflict;
-use super::{HostPort, Running, Situation, TargetFacts, TargetState, Waiting, instant_ms, length_ms, rank};
-use crate::domain::ids::{RecipeName, RunId};
+use super::rank::{Order, Ranked, is_owed_room};
+use super::{HostPort, Running, Situation, TargetFacts, TargetState, Waiting, instant_ms, length_ms};
+use crate::domain::ids::RunId;
 
 /// Why a run does not start at this moment, or that it does.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -101,11 +101,14 @@ struct Kept<'a> {
     by_ms: i64,
 }
 
-/// All targets, by name, and the recipes that run.
+/// All targets, by name, and what runs of each recipe.
 pub(super) struct Board<'a> {
     pub(super) places: Vec<Place<'a>>,
     largest: u32,
-    recipes: BTreeMap<&'a RecipeName, Vec<&'a RunId>>,
+    /// Of those where anything may start.
+    largest_usable: u32,
+    /// By the recipe's number.
+    recipes: Vec<Vec<&'a RunId>>,
 }
 
 impl<'a> Place<'a> {
@@ -167,17 +170,19 @@ impl<'a> Place<'a> {
 }
 
 impl<'a> Board<'a> {
-    pub(super) fn new(situation: &Situation<'a>) -> Self {
+    pub(super) fn new(situation: &Situation<'a>, order: &Order<'a>) -> Self {
         let mut places: Vec<Place<'a>> =
             situation.targets.iter().map(|target| Place::of(target, situation.running)).collect();
         places.sort_unstable_by_key(|place| &place.target.name);
         let largest = places.iter().map(|place| place.target.capacity).max().unwrap_or(0);
-        let mut recipes: BTreeMap<&RecipeName, Vec<&RunId>> = BTreeMap::new();
-        for run in situation.running {
-            recipes.entry(&run.subject.recipe).or_default().push(&run.run);
+        let usable = places.iter().filter(|place| place.usable);
+        let largest_usable = usable.map(|place| place.target.capacity).max().unwrap_or(0);
+        let mut recipes = vec![Vec::new(); order.recipes];
+        for (run, recipe) in situation.running.iter().zip(&order.running) {
+            recipes[*recipe].push(&run.run);
         }
-        recipes.values_mut().for_each(|runs| runs.sort_unstable());
-        Self { places, largest, recipes }
+        recipes.iter_mut().for_each(|runs| runs.sort_unstable());
+        Self { places, largest, largest_usable, recipes }
     }
 
     /// The units that a run takes where it starts: too heavy for all means alone on one of the largest.
@@ -194,25 +199,25 @@ impl<'a> Board<'a> {
     pub(super) fn pass(
         &mut self,
         now_ms: i64,
-        ranked: &[&'a Waiting],
+        ranked: &[Ranked<'a>],
         wanted: Wanted,
         mut tell: impl FnMut(usize, Told),
     ) {
-        let mut holds: BTreeMap<&RecipeName, &RunId> = BTreeMap::new();
+        // Who waits first of each recipe.
+        let mut holds: Vec<Option<&RunId>> = vec![None; self.recipes.len()];
         let mut kept: Option<Kept<'a>> = None;
         let mut most_free = self.most_free();
-        for (index, run) in ranked.iter().copied().enumerate() {
+        for (index, Ranked { run, recipe }) in ranked.iter().copied().enumerate() {
             if wanted == Wanted::Starts && most_free == 0 {
                 return;
             }
-            let recipe = &run.subject.recipe;
-            let barred = self.barred(run, &holds);
+            let barred = self.barred(run, recipe, holds[recipe]);
             let place = match barred {
                 None if self.need(run) <= most_free => self.choose(run, kept.as_ref(), now_ms),
                 None | Some(_) => None,
             };
             if let Some(place) = place {
-                self.start(run, place, now_ms);
+                self.start(run, recipe, place, now_ms);
                 most_free = self.most_free();
                 tell(index, Told::Starts(place));
                 continue;
@@ -222,26 +227,25 @@ impl<'a> Board<'a> {
                 tell(index, Told::Waits(reason));
             }
             if barred.is_none() {
-                holds.insert(recipe, &run.run);
-                if kept.is_none() && rank::is_owed_room(run, now_ms) {
+                holds[recipe] = Some(&run.run);
+                if kept.is_none() && is_owed_room(run, now_ms) {
                     kept = self.keep(run, now_ms);
                 }
             }
         }
     }
 
-    fn barred<'b>(&self, run: &Waiting, holds: &BTreeMap<&RecipeName, &'b RunId>) -> Option<Barred<'b>>
+    fn barred<'b>(&self, run: &Waiting, recipe: usize, ahead: Option<&'b RunId>) -> Option<Barred<'b>>
     where
         'a: 'b,
     {
-        let recipe = &run.subject.recipe;
-        if !self.places.iter().any(|place| self.is_able(place, run)) {
+        if self.largest_usable == 0 || self.largest_usable < self.need(run) {
             return Some(Barred::NoTarget);
         }
-        if let Some(running) = self.recipes.get(recipe).and_then(|runs| runs.first()) {
+        if let Some(running) = self.recipes[recipe].first() {
             return Some(Barred::RecipeRuns(running));
         }
-        holds.get(recipe).map(|ahead| Barred::RecipeWaits(ahead))
+        ahead.map(Barred::RecipeWaits)
     }
 
     fn most_free(&self) -> u32 {
@@ -302,23 +306,18 @@ impl<'a> Board<'a> {
         free.min().map(|(by_ms, index)| Kept { run, index, need, by_ms })
     }
 
-    fn start(&mut self, run: &'a Waiting, index: usize, now_ms: i64) {
+    fn start(&mut self, run: &'a Waiting, recipe: usize, index: usize, now_ms: i64) {
         let units = self.need(run);
         let ends_by_ms = now_ms.saturating_add(length_ms(run.limit));
         self.places[index].add(Occupant { run: &run.run, ports: &run.ports, units, ends_by_ms });
-        self.recipes.entry(&run.subject.recipe).or_default().push(&run.run);
+        self.recipes[recipe].push(&run.run);
     }
 
-    /// A run has ended.
-    pub(super) fn end(&mut self, run: &RunId, recipe: &RecipeName) {
+    /// A run of that recipe has ended.
+    pub(super) fn end(&mut self, run: &RunId, recipe: usize) {
         for place in &mut self.places {
             place.remove(run);
         }
-        if let Some(runs) = self.recipes.get_mut(recipe) {
-            runs.retain(|other| *other != run);
-            if runs.is_empty() {
-                self.recipes.remove(recipe);
-            }
-        }
+        self.recipes[recipe].retain(|other| *other != run);
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::board::{Board, Told, Wanted};
-use super::{Situation, instant_ms, rank};
+use super::rank::Order;
+use super::{Situation, instant_ms};
 use crate::domain::ids::{RunId, TargetName};
 
 /// A run is to start on a target.
@@ -26,11 +27,13 @@ pub fn decide(situation: &Situation<'_>) -> Vec<Start> {
     if situation.switches.paused || situation.switches.draining {
         return starts;
     }
-    let mut board = Board::new(situation);
+    let order = Order::of(situation);
+    let mut board = Board::new(situation, &order);
     let names: Vec<&TargetName> = board.places.iter().map(|place| &place.target.name).collect();
-    let ranked = rank::ranked(situation.waiting);
-    board.pass(instant_ms(situation.now), &ranked, Wanted::Starts, |index, told| match told {
-        Told::Starts(place) => starts.push(Start { run: ranked[index].run.clone(), target: names[place].clone() }),
+    board.pass(instant_ms(situation.now), &order.ranked, Wanted::Starts, |index, told| match told {
+        Told::Starts(place) => {
+            starts.push(Start { run: order.ranked[index].run.run.clone(), target: names[place].clone() });
+        }
         Told::Waits(_) => {}
     });
     starts

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::board::{Board, Reason, Told, Wanted};
 use super::forecast::{Eta, expected_end, forecast};
-use super::{History, Running, Situation, Waiting, between, instant_ms, rank};
+use super::rank::Order;
+use super::{History, Running, Situation, Waiting, between, instant_ms};
 use crate::domain::ids::{RecipeName, RunId};
 use crate::domain::stage::Stage;
 
@@ -49,26 +50,26 @@ pub fn explain(run: &RunId, situation: &Situation<'_>, history: &History) -> Opt
 #[must_use]
 pub fn explain_all(situation: &Situation<'_>, history: &History) -> BTreeMap<RunId, Why> {
     let now_ms = instant_ms(situation.now);
-    let ranked = rank::ranked(situation.waiting);
+    let order = Order::of(situation);
     let stopped = stopped(situation);
-    let etas = if stopped.is_some() { BTreeMap::new() } else { forecast(situation, &ranked, history) };
-    let mut reasons = vec![Reason::Full; ranked.len()];
-    // What each waits for is read from the situation as it is, not as the starts of this moment leave it.
-    let asked = Board::new(situation);
-    Board::new(situation).pass(now_ms, &ranked, Wanted::Reasons, |index, told| {
+    let etas = if stopped.is_some() { Vec::new() } else { forecast(situation, &order, history) };
+    let mut reasons = vec![Reason::Full; order.ranked.len()];
+    Board::new(situation, &order).pass(now_ms, &order.ranked, Wanted::Reasons, |index, told| {
         reasons[index] = match told {
             Told::Starts(_) => Reason::Starts,
             Told::Waits(reason) => reason,
         };
     });
-    let mut whys = BTreeMap::new();
-    for (index, (run, reason)) in ranked.into_iter().zip(reasons).enumerate() {
+    // What each waits for is read from the situation as it is, not as the starts of this moment leave it.
+    let ends = Ends::of(situation, &order);
+    let ranked = order.ranked.into_iter().map(|ranked| ranked.run);
+    let whys = ranked.zip(reasons).enumerate().map(|(index, (run, reason))| {
         let reason = stopped.clone().unwrap_or(reason);
-        let behind = behind(run, &reason, &asked, situation).map(|other| Behind::of(other, now_ms));
-        let starts_in = etas.get(&run.run).copied();
-        whys.insert(run.run.clone(), Why { place: index + 1, behind, reason, starts_in });
-    }
-    whys
+        let behind = ends.behind(run, &reason).map(|other| Behind::of(other, now_ms));
+        let starts_in = etas.get(index).copied().flatten();
+        (run.run.clone(), Why { place: index + 1, behind, reason, starts_in })
+    });
+    whys.collect()
 }
 
 fn stopped(situation: &Situation<'_>) -> Option<Reason> {
@@ -79,26 +80,40 @@ fn stopped(situation: &Situation<'_>) -> Option<Reason> {
     }
 }
 
-/// The run that must end first; for lack of room the one that is expected to end first where this run could start.
-fn behind<'a>(run: &Waiting, reason: &Reason, board: &Board<'_>, situation: &Situation<'a>) -> Option<&'a Running> {
-    match reason {
-        Reason::Starts | Reason::Paused | Reason::Draining | Reason::NoTarget => None,
-        Reason::RecipeRuns(other) | Reason::PortTaken(other) => situation
-            .running
-            .iter()
-            .find(|running| running.run == *other)
-            .or_else(|| next_to_end(run, board, situation)),
-        Reason::RecipeWaits(_) | Reason::RoomKept(_) | Reason::Full => next_to_end(run, board, situation),
-    }
+/// What runs, and where.
+struct Ends<'a> {
+    board: Board<'a>,
+    running: BTreeMap<&'a RunId, &'a Running>,
+    /// Those on a known target, by its index on the board; who is expected to end first comes first.
+    in_order: Vec<(&'a Running, usize)>,
 }
 
-fn next_to_end<'a>(run: &Waiting, board: &Board<'_>, situation: &Situation<'a>) -> Option<&'a Running> {
-    let now_ms = instant_ms(situation.now);
-    let able = |running: &&Running| {
-        (board.places.iter()).any(|place| place.target.name == running.target && board.is_able(place, run))
-    };
-    let running = situation.running.iter().filter(able);
-    running.min_by_key(|running| (expected_end(running, now_ms), &running.run))
+impl<'a> Ends<'a> {
+    fn of(situation: &Situation<'a>, order: &Order<'a>) -> Self {
+        let board = Board::new(situation, order);
+        let now_ms = instant_ms(situation.now);
+        let on = |running: &Running| board.places.iter().position(|place| place.target.name == running.target);
+        let placed = situation.running.iter().filter_map(|running| Some((running, on(running)?)));
+        let mut in_order: Vec<(&Running, usize)> = placed.collect();
+        in_order.sort_by_key(|(running, _)| (expected_end(running, now_ms), &running.run));
+        Self { board, in_order, running: situation.running.iter().map(|running| (&running.run, running)).collect() }
+    }
+
+    /// The run that must end first; for lack of room the one that is expected to end first where this run could start.
+    fn behind(&self, run: &Waiting, reason: &Reason) -> Option<&'a Running> {
+        match reason {
+            Reason::Starts | Reason::Paused | Reason::Draining | Reason::NoTarget => None,
+            Reason::RecipeRuns(other) | Reason::PortTaken(other) => {
+                self.running.get(other).copied().or_else(|| self.next(run))
+            }
+            Reason::RecipeWaits(_) | Reason::RoomKept(_) | Reason::Full => self.next(run),
+        }
+    }
+
+    fn next(&self, run: &Waiting) -> Option<&'a Running> {
+        let able = self.in_order.iter().find(|(_, place)| self.board.is_able(&self.board.places[*place], run));
+        able.map(|(running, _)| *running)
+    }
 }
 
 impl Behind {

@@ -1,14 +1,13 @@
 //! When a run will start: the decisions played forward, with runs that take as long as they usually do.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::board::{Board, Told, Wanted};
-use super::{History, Running, Situation, between, instant_ms, length_ms};
-use crate::domain::ids::{RecipeName, RunId};
-use crate::domain::queue::Waiting;
+use super::rank::{Order, Ranked};
+use super::{History, Running, Situation, Waiting, between, instant_ms, length_ms};
+use crate::domain::ids::RunId;
 
 /// So many runs, by rank, get a forecast; who ranks behind them learns the place only.
 pub const FORECAST_RUNS: usize = 500;
@@ -45,19 +44,17 @@ pub(super) fn expected_end(run: &Running, now_ms: i64) -> End {
     End { at_ms: at_ms.min(limit_ms), by_limit: false }
 }
 
-/// Plays the decisions forward from the situation, for the runs of `ranked`. Targets stay as they are, and nothing new is asked
-/// for; a run that never starts under these assumptions is not in the answer.
-pub(super) fn forecast<'a>(
-    situation: &Situation<'a>,
-    ranked: &[&'a Waiting],
-    history: &History,
-) -> BTreeMap<&'a RunId, Eta> {
+/// Plays the decisions forward from the situation, for the first of those that wait. Targets stay as they are, and nothing new is asked
+/// for; the answer is by rank, and `None` for a run that never starts under these assumptions.
+pub(super) fn forecast<'a>(situation: &Situation<'a>, order: &Order<'a>, history: &History) -> Vec<Option<Eta>> {
     let start_ms = instant_ms(situation.now);
-    let mut board = Board::new(situation);
-    let mut left: Vec<&Waiting> = ranked.iter().take(FORECAST_RUNS).copied().collect();
-    let mut ends: Vec<(End, &RunId, &RecipeName)> =
-        situation.running.iter().map(|run| (expected_end(run, start_ms), &run.run, &run.subject.recipe)).collect();
-    let mut found = BTreeMap::new();
+    let mut board = Board::new(situation, order);
+    let (mut places, mut left): (Vec<usize>, Vec<Ranked<'_>>) =
+        order.ranked.iter().take(FORECAST_RUNS).copied().enumerate().unzip();
+    let running = situation.running.iter().zip(&order.running);
+    let mut ends: Vec<(End, &RunId, usize)> =
+        running.map(|(run, recipe)| (expected_end(run, start_ms), &run.run, *recipe)).collect();
+    let mut found = vec![None; left.len()];
     let (mut now_ms, mut by_limit) = (start_ms, false);
     loop {
         let mut started = Vec::new();
@@ -66,9 +63,9 @@ pub(super) fn forecast<'a>(
             Told::Waits(_) => {}
         });
         for index in started.into_iter().rev() {
-            let run = left.remove(index);
-            found.insert(&run.run, Eta { after: between(start_ms, now_ms), by_limit });
-            ends.push((end_of(run, history, now_ms), &run.run, &run.subject.recipe));
+            let Ranked { run, recipe } = left.remove(index);
+            found[places.remove(index)] = Some(Eta { after: between(start_ms, now_ms), by_limit });
+            ends.push((end_of(run, history, now_ms), &run.run, recipe));
         }
         let next = (0..ends.len()).min_by_key(|index| ends[*index]);
         let Some(next) = next.filter(|_| !left.is_empty()) else { return found };

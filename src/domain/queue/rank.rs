@@ -2,9 +2,11 @@
 //! that never changes while the run waits. A sweep that has waited six hours ranks with a pull request of this moment, and nothing that
 //! comes later passes it any more.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::{Cause, Waiting, instant_ms, length_ms};
+use super::{Cause, Situation, Waiting, instant_ms, length_ms};
+use crate::domain::ids::RecipeName;
 
 /// A run that could not start so long after its rank began to count has room kept for it, so that lighter ones that fit into
 /// every gap do not pass it for ever.
@@ -39,9 +41,36 @@ pub(super) fn is_owed_room(run: &Waiting, now_ms: i64) -> bool {
     now_ms >= counts_from_ms(run).saturating_add(length_ms(KEEP_ROOM_AFTER))
 }
 
-/// All runs by rank, the first to start first; a tie is broken by the run's id, never by the order in which the rows were read.
-pub(super) fn ranked(waiting: &[Waiting]) -> Vec<&Waiting> {
-    let mut keyed: Vec<(i64, &Waiting)> = waiting.iter().map(|run| (counts_from_ms(run), run)).collect();
-    keyed.sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| one.1.run.cmp(&other.1.run)));
-    keyed.into_iter().map(|(_, run)| run).collect()
+/// A run that waits, and its recipe's number: passes over thousands of runs do not compare names.
+#[derive(Clone, Copy)]
+pub(super) struct Ranked<'a> {
+    pub(super) run: &'a Waiting,
+    pub(super) recipe: usize,
+}
+
+/// All runs of a situation in order, their recipes numbered from 0.
+pub(super) struct Order<'a> {
+    /// Those that wait by rank, the first to start first; a tie is broken by the run's id, never by the order in which the rows were read.
+    pub(super) ranked: Vec<Ranked<'a>>,
+    /// The recipes of those that run, in the order of the situation.
+    pub(super) running: Vec<usize>,
+    /// How many recipes there are.
+    pub(super) recipes: usize,
+}
+
+impl<'a> Order<'a> {
+    pub(super) fn of(situation: &Situation<'a>) -> Self {
+        let mut numbers: HashMap<&RecipeName, usize> = HashMap::new();
+        let mut number = |recipe: &'a RecipeName| {
+            let next = numbers.len();
+            *numbers.entry(recipe).or_insert(next)
+        };
+        let running = situation.running.iter().map(|run| number(&run.subject.recipe)).collect();
+        let mut keyed: Vec<(i64, Ranked<'a>)> = (situation.waiting.iter())
+            .map(|run| (counts_from_ms(run), Ranked { run, recipe: number(&run.subject.recipe) }))
+            .collect();
+        keyed.sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| one.1.run.run.cmp(&other.1.run.run)));
+        let ranked = keyed.into_iter().map(|(_, ranked)| ranked).collect();
+        Self { ranked, running, recipes: numbers.len() }
+    }
 }

@@ -48,12 +48,15 @@ pub fn conclude(facts: RunFacts) -> Results {
         marks: facts.marks,
         deploys: facts.deploys,
         images: facts.images,
+        pulls: facts.pulls,
         driver: facts.driver,
         target: facts.target,
         started: facts.started,
         finished: facts.finished,
         warnings: facts.warnings,
         lint: facts.lint,
+        resources: facts.resources,
+        artefacts: facts.artefacts,
     }
 }
 

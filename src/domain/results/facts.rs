@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Deploys, Driver, Image, LintLine, Mark, Revision, Target, Timing};
+use super::{Artefact, Deploys, Driver, Image, LintLine, Mark, Pull, Resources, Revision, Target, Timing};
 use crate::domain::base::Resolution;
 use crate::domain::finding::Finding;
 use crate::domain::ids::{RecipeName, RunId};
@@ -44,6 +44,9 @@ pub struct RunFacts {
     pub deploys: Deploys,
     /// The images as they were resolved.
     pub images: Vec<Image>,
+    /// How the target came to have the images.
+    #[serde(default)]
+    pub pulls: Vec<Pull>,
     /// What deployed.
     pub driver: Driver,
     /// Where it ran.
@@ -54,6 +57,10 @@ pub struct RunFacts {
     pub finished: Timestamp,
     /// What did not decide anything, but should be known.
     pub warnings: Vec<String>,
+    /// What the app needed of the target.
+    pub resources: Resources,
+    /// Files of the run that are whole.
+    pub artefacts: Vec<Artefact>,
 }
 
 /// How a stage ended.

@@ -92,6 +92,14 @@ pub(crate) fn good() -> RunFacts {
             image: "registry.lab.test/notes:1.0.0".into(),
             digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
         }],
+        pulls: vec![Pull {
+            image: "registry.lab.test/notes:1.0.0".into(),
+            services: vec!["app".into()],
+            digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
+            store: Store::Cold,
+            bytes: 45_300_000,
+            ms: 3_240,
+        }],
         driver: Driver { name: "stack".into(), version: "0.1.0".into() },
         target: Target {
             name: TargetName::parse("lab").unwrap(),
@@ -101,6 +109,15 @@ pub(crate) fn good() -> RunFacts {
         started: at(0),
         finished: at(19_350),
         warnings: Vec::new(),
+        resources: Resources {
+            memory: vec![ServiceMemory {
+                service: "app".into(),
+                peak_bytes: 38_400_000,
+                limit_bytes: Some(268_435_456),
+            }],
+            image_bytes: Some(74_000_000),
+        },
+        artefacts: vec![Artefact { name: "log.jsonl".into(), bytes: 2_345, sha256: "0c77a1e5".repeat(8) }],
     }
 }
 
@@ -171,6 +188,8 @@ pub(crate) fn target_lost() -> RunFacts {
             ("converge", 3_800, 300_200, By::App),
         ]),
         images: vec![Image { digest: None, ..good.images[0].clone() }],
+        pulls: vec![Pull { store: Store::Warm, bytes: 0, ms: 12, ..good.pulls[0].clone() }],
+        resources: Resources::default(),
         finished: at(304_000),
         ..good
     }

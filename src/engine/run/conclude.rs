@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::Run;
+use super::evidence::RESOURCES;
 use super::floor::FLOOR;
+use super::images::{PULL_WARNINGS, PULLS};
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
 use super::prepare::ENGINE;
@@ -23,27 +25,22 @@ use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 impl Run {
     /// Gives the run its verdict and writes its files.
     pub(super) async fn conclude(&self) -> Result<Results, EngineError> {
-        let results = conclude(self.facts().await?);
-        let json =
-            serde_json::to_string_pretty(&results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
-        let json = self.log.masked(&json);
-        std::fs::write(self.folder.results(), &json).map_err(EngineError::file(self.folder.results()))?;
+        let mut results = conclude(self.facts().await?);
         match results.verdict {
             Verdict::NotJudged => self.log.say(&results.sentence),
             Verdict::Green | Verdict::Red => self.log.say(format!("{}: {}", results.verdict.name(), results.sentence)),
         }
-        self.write_report(&results)?;
+        // From here on nothing more is logged: the results say how long each file is, and its hash.
+        let log = self.whole_log()?;
+        self.pack(&log).await;
+        results.artefacts = self.artefacts()?;
+        let (json, signature) = self.write_files(&results, &log)?;
+        if let Some(signature) = &signature {
+            self.gate.store.keep_signature(&self.plan.run, signature).await?;
+        }
         let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
         self.gate.store.finish(&self.plan.run, &end, results.finished).await?;
         Ok(results)
-    }
-
-    fn write_report(&self, results: &Results) -> Result<(), EngineError> {
-        let log = std::fs::read(self.folder.log()).map_err(EngineError::file(self.folder.log()))?;
-        let (records, _) = crate::domain::log::read(&log);
-        let html =
-            crate::report::html(results, &records).map_err(|error| EngineError::Unreadable(error.to_string()))?;
-        std::fs::write(self.folder.report(), html).map_err(EngineError::file(self.folder.report()))
     }
 
     async fn facts(&self) -> Result<RunFacts, EngineError> {
@@ -68,6 +65,7 @@ impl Run {
             .and_then(|deployment| deployment.version)
             .map(|version| version.to_string());
         let mut warnings: Vec<String> = store.fact(run, NOTES).await?.unwrap_or_default();
+        warnings.extend(store.fact::<Vec<String>>(run, PULL_WARNINGS).await?.unwrap_or_default());
         warnings.extend(self.log.broken().map(|why| format!("the log is not complete: {why}")));
         Ok(RunFacts {
             run: run.clone(),
@@ -85,6 +83,7 @@ impl Run {
             marks: self.marks().await?,
             deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
+            pulls: store.fact(run, PULLS).await?.unwrap_or_default(),
             driver: Driver { name: "stack".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             target: Target {
                 name: self.plan.target.clone(),
@@ -94,6 +93,8 @@ impl Run {
             started: self.created,
             finished: Timestamp::now(),
             warnings,
+            resources: store.fact(run, RESOURCES).await?.unwrap_or_default(),
+            artefacts: Vec::new(),
         })
     }
 

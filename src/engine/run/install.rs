@@ -6,13 +6,15 @@ use secrecy::SecretString;
 
 use super::prepare::Live;
 use super::{Run, Stop};
+use crate::adapters::docker::images::{self, ImageError};
 use crate::adapters::docker::observe::Observer;
 use crate::adapters::docker::runner;
 use crate::domain::convergence::{Memory, Wanted, image_question};
 use crate::domain::deploy_call;
 use crate::domain::deployment::{Deployment, SecretPlan};
-use crate::domain::finding::{Evidence, Finding, FindingKind};
+use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::protocol::{RECIPE, SECRETS, Step, StepName};
+use crate::domain::registry::{ImageName, judge};
 use crate::domain::results::{By, Converged, Image, count, duration};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
@@ -37,7 +39,10 @@ impl Run {
         let deployment = self.deployment(live)?;
         let wanted = match self.stored::<Wanted>(WANTED).await? {
             Some(wanted) => wanted,
-            None => self.deploy(live, &deployment).await?,
+            None => {
+                self.pulled(live, &deployment).await?;
+                self.deploy(live, &deployment).await?
+            }
         };
         live.watch = Some(self.watch(live, &deployment, wanted).await?);
         let Some(watch) = &live.watch else { return Ok(()) };
@@ -103,7 +108,7 @@ impl Run {
             timeout: deployment.timeout,
             deployed_at: snapshot.at,
         };
-        self.store(IMAGES, &images(&wanted)).await?;
+        self.store(IMAGES, &images_of(&wanted)).await?;
         self.store(WANTED, &wanted).await?;
         Ok(wanted)
     }
@@ -175,6 +180,20 @@ impl Run {
         Ok(Watch::begin(watcher, Stage::Install))
     }
 
+    /// Tasks say "No such image" for everything a registry can answer, so the engine is asked to look itself.
+    async fn ask_registry(&self, live: &Live, finding: &mut Finding) {
+        let Some(image) = image_question(finding).and_then(|image| ImageName::parse(image).ok()) else { return };
+        let Err(ImageError::Refused(refused)) = images::resolve(&live.docker, &image).await else { return };
+        let base = self.base_images();
+        let told = judge(refused.means(&image), &image, &refused.message, base.as_ref(), finding.stage, finding.at);
+        finding.evidence.extend(told.evidence);
+        // Swarm's own sentence names the service, and is right about an image that is not there.
+        if told.kind != FindingKind::ImageMissing {
+            (finding.kind, finding.class) = (told.kind, told.class);
+            (finding.sentence, finding.advice) = (told.sentence, told.advice);
+        }
+    }
+
     /// The watcher for a stage after install, in a process that did not do the install itself.
     pub(super) async fn watch_again(&self, live: &Live) -> Result<Option<Watch>, Stop> {
         match self.stored::<Wanted>(WANTED).await? {
@@ -186,7 +205,7 @@ impl Run {
     async fn converge(&self, live: &Live, watch: &Watch) -> Result<(), Stop> {
         if let Err(mut findings) = watch.converged().await {
             if let Some(first) = findings.first_mut() {
-                ask_registry(live, first).await;
+                self.ask_registry(live, first).await;
             }
             return Err(Stop::Failed(findings));
         }
@@ -205,30 +224,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-/// Tasks say "No such image" for everything a registry can answer, so the engine is asked to look itself.
-async fn ask_registry(live: &Live, finding: &mut Finding) {
-    let Some(image) = image_question(finding).map(str::to_owned) else { return };
-    let Err(error) = live.docker.inspect_registry_image(&image, None).await else { return };
-    let told = error.to_string();
-    let lower = told.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if says(&["toomanyrequests", "429", "rate limit"]) {
-        reclassify(finding, FindingKind::RegistryLimit, &format!("the registry's pull limit is reached for {image}"));
-    } else if says(&["500 ", "502", "503", "504", "internal server error", "bad gateway"]) {
-        reclassify(finding, FindingKind::RegistryDenied, &format!("the registry is out of order for {image}"));
-    } else if says(&["unauthorized", "denied", "authentication required"]) {
-        reclassify(finding, FindingKind::ImageDenied, &format!("{image} is an unknown or private image"));
-    }
-    finding.evidence.push(Evidence::new("the registry's answer", told));
-}
-
-fn reclassify(finding: &mut Finding, kind: FindingKind, sentence: &str) {
-    finding.kind = kind;
-    finding.class = kind.class();
-    finding.advice = kind.advice().to_owned();
-    finding.sentence = sentence.to_owned();
 }
 
 fn generate(secret: &SecretPlan) -> String {
@@ -268,7 +263,7 @@ fn depends_on(deployment: &Deployment) -> BTreeMap<String, Vec<String>> {
     deployment.services.iter().map(|service| (service.name.clone(), service.depends_on.clone())).collect()
 }
 
-fn images(wanted: &Wanted) -> Vec<Image> {
+fn images_of(wanted: &Wanted) -> Vec<Image> {
     let split = |image: &str| match image.split_once('@') {
         Some((name, digest)) => (name.to_owned(), Some(digest.to_owned())),
         None => (image.to_owned(), None),

@@ -2,7 +2,7 @@
 
 use super::prepare::Live;
 use super::{Run, Stop};
-use crate::domain::deployment::PlanError;
+use crate::domain::deployment::{Deployment, PlanError};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::lint::{Around, RULES, lint};
 use crate::domain::results::{By, LintLine, Severity, count};
@@ -15,12 +15,20 @@ pub(super) const LINT: &str = "lint";
 const FINDINGS: usize = 20;
 
 impl Run {
-    /// Lints the recipe, and works out what its deploy is.
+    /// Lints the recipe, and works out what its deploy is. The images that it needs are pulled meanwhile.
     pub(super) async fn lint(&self, live: &mut Live) -> Result<(), Stop> {
-        self.phase("lint", By::CcCi, self.judge_files(live)).await
+        let planned = self.plan.deployment(&self.files, &self.target);
+        if let Ok(deployment) = &planned {
+            live.images = Some(self.begin_pulling(live, deployment));
+        }
+        let judged = self.phase("lint", By::CcCi, self.judge_files(live, planned)).await;
+        if judged.is_err() {
+            live.images = None;
+        }
+        judged
     }
 
-    async fn judge_files(&self, live: &mut Live) -> Result<(), Stop> {
+    async fn judge_files(&self, live: &mut Live, planned: Result<Deployment, PlanError>) -> Result<(), Stop> {
         let lines = self.lint_lines();
         self.gate.store.put_fact(&self.plan.run, LINT, &lines).await.map_err(EngineError::from)?;
         let new: Vec<&LintLine> = lines.iter().filter(|line| line.turns_red()).collect();
@@ -34,7 +42,7 @@ impl Run {
         if !new.is_empty() {
             return Err(Stop::Failed(new.into_iter().take(FINDINGS).map(|line| lint_error(live, line)).collect()));
         }
-        match self.plan.deployment(&self.files, &self.target) {
+        match planned {
             Ok(deployment) => live.deployment = Some(deployment),
             Err(error) if self.base_has(&error) => {
                 // Not this change's: lint holds, and the install will not.

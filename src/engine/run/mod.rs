@@ -4,7 +4,10 @@
 //! the service took from its queue: each stage looks at what is there and goes on.
 
 mod conclude;
+mod evidence;
+mod files;
 mod floor;
+mod images;
 mod install;
 mod keep;
 mod lint;
@@ -24,7 +27,7 @@ pub(super) use self::prepare::BEFORE;
 use self::prepare::Live;
 use super::EngineError;
 use super::plan::{Plan, load_files, save_files};
-use super::state::{Lock, RunFolder, StateFolder};
+use super::state::{Lock, RunFile, RunFolder, StateFolder};
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git::Source;
 use crate::adapters::logfile::LogFile;
@@ -195,11 +198,9 @@ impl Run {
         &self.plan
     }
 
-    /// The images of the base's selected compose files; none without a base.
-    #[must_use]
-    pub fn base_images(&self) -> BTreeSet<String> {
-        let images = |files| Selected::read(files, &self.target.env).images();
-        self.base.as_ref().map(images).unwrap_or_default()
+    /// The images of the base's selected compose files; `None` without a base.
+    pub(super) fn base_images(&self) -> Option<BTreeSet<String>> {
+        self.base.as_ref().map(|files| Selected::read(files, &self.target.env).images())
     }
 
     /// Cancelling this ends the run: what was deployed is removed, and the verdict is *not judged*.
@@ -208,10 +209,11 @@ impl Run {
         self.cancel.clone()
     }
 
-    /// Where results.json, report.html and log.jsonl are, in that order.
+    /// The files that it has left so far.
     #[must_use]
-    pub fn outputs(&self) -> [PathBuf; 3] {
-        [self.folder.results(), self.folder.report(), self.folder.log()]
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        let files = RunFile::ALL.into_iter().map(|file| self.folder.file(file));
+        files.filter(|path| path.exists()).collect()
     }
 
     /// Drives the run to its verdict.
@@ -269,6 +271,7 @@ impl Run {
             return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
         }
         let installed = self.stage(Stage::Install, self.install(live)).await?;
+        self.collect(live).await?;
         if let Some(seconds) = self.plan.keep_seconds {
             let up = live.watch.is_some() || installed;
             if up && !self.was_cancelled().await? {

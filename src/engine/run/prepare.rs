@@ -1,13 +1,13 @@
 //! Prepare: reach the target, claim it, sweep it, take its inventory, have the runner there.
 
 use bollard::Docker;
-use bollard::query_parameters::ListNetworksOptions;
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::images::Images;
 use super::{Run, Stop};
 use crate::adapters::docker::runner::RunnerError;
-use crate::adapters::docker::{DockerError, Engine, Tried as _, connect, engine, inventory, runner};
+use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
 use crate::adapters::probe::Web;
 use crate::adapters::session::Session;
 use crate::domain::deployment::Deployment;
@@ -16,10 +16,10 @@ use crate::domain::protocol::{Orders, PROTOCOL};
 use crate::domain::results::{By, count};
 use crate::domain::stage::Stage;
 use crate::domain::target::Role;
-use crate::engine::EngineError;
 use crate::engine::claim::Claimant;
 use crate::engine::sweep::Sweep;
 use crate::engine::watch::Watch;
+use crate::engine::{EngineError, fitness};
 
 /// The fact with the target's inventory before the run.
 pub(in crate::engine) const BEFORE: &str = "before";
@@ -35,6 +35,8 @@ pub(super) struct Live {
     /// The runner container's id; `None` when it could not be had.
     pub runner: Option<String>,
     pub deployment: Option<Deployment>,
+    /// The images on their way, while they are.
+    pub images: Option<Images>,
     pub watch: Option<Watch>,
     _renewing: AbortOnDropHandle<()>,
     _session: Session,
@@ -45,11 +47,6 @@ impl Live {
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::now() + self.engine.clock_offset
     }
-}
-
-async fn has_proxy_network(docker: &Docker) -> Result<bool, DockerError> {
-    let networks = docker.list_networks(None::<ListNetworksOptions>).await.tried("list the networks")?;
-    Ok(networks.iter().any(|network| network.name.as_deref() == Some("proxy")))
 }
 
 impl Run {
@@ -68,15 +65,7 @@ impl Run {
             Err(error) => return Err(session.last_error().await.map_or_else(|| error.into(), Stop::from)),
         };
         let engine = engine(&docker, Timestamp::now).await?;
-        if !engine.manager {
-            return Err(EngineError::Target(
-                "the target's engine is no swarm manager\nhint: run `docker swarm init` there".to_owned(),
-            )
-            .into());
-        }
-        if !has_proxy_network(&docker).await? {
-            return Err(EngineError::Target("the target has no network `proxy`, by which its proxy reaches the apps\nhint: run `docker network create -d overlay --attachable proxy` there, and deploy a proxy on it".to_owned()).into());
-        }
+        fitness::fit(&docker, &engine).await?;
         self.log.say(format!("engine {} answers on {}", engine.version, self.target.name));
         self.store(ENGINE, &engine.version).await?;
         let claimant = Claimant {
@@ -97,6 +86,7 @@ impl Run {
             web,
             runner: None,
             deployment: None,
+            images: None,
             watch: None,
             _renewing: renewing,
             _session: session,

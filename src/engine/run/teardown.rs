@@ -11,6 +11,8 @@ use crate::domain::protocol::Step;
 use crate::domain::results::By;
 use crate::domain::stage::Stage;
 
+/// The fact with the target's inventory after the run.
+pub(super) const AFTER: &str = "after";
 /// The fact with the outcome of the comparison.
 pub(super) const NOTHING_LEFT: &str = "nothing_left";
 const UNDEPLOY_LIMIT_SECONDS: u64 = 600;
@@ -18,6 +20,10 @@ const UNDEPLOY_LIMIT_SECONDS: u64 = 600;
 impl Run {
     /// Removes everything of this run and compares.
     pub(super) async fn teardown(&self, mut live: Live) -> Result<(), Stop> {
+        // A pull that nobody waits for any more ends with its handle.
+        drop(live.images.take());
+        // Where install did not end in any process, nothing was collected behind it.
+        self.collect(&live).await?;
         let watch = match live.watch.take() {
             Some(watch) => Some(watch),
             None => self.watch_again(&live).await?,
@@ -69,6 +75,7 @@ impl Run {
         // Without an inventory nothing was deployed either.
         let Some(before) = self.stored::<Inventory>(BEFORE).await? else { return Ok(()) };
         let after = inventory::inventory(&live.docker).await?;
+        self.store(AFTER, &after).await?;
         let (left, missing) = (after.since(&before), before.since(&after));
         self.store(NOTHING_LEFT, &(left.is_empty() && missing.is_empty())).await?;
         if left.is_empty() && missing.is_empty() {

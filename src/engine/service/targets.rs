@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::ListImagesOptions;
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{Recycle, Service, held};
-use crate::adapters::docker::{Tried as _, connect, inventory};
+use crate::adapters::docker::{Tried as _, connect, engine, inventory};
 use crate::adapters::session::Session;
 use crate::adapters::store::RunState;
 use crate::domain::finding::FindingKind;
@@ -20,7 +21,7 @@ use crate::domain::results::Results;
 use crate::domain::target::Target;
 use crate::engine::run::BEFORE;
 use crate::engine::sweep::Sweep;
-use crate::engine::{EngineError, claim};
+use crate::engine::{EngineError, claim, fitness};
 
 /// Between two looks.
 pub(super) const PAUSE: Duration = Duration::from_secs(20);
@@ -105,7 +106,8 @@ impl Service {
         let (store, name) = (&self.shared.gate.store, &target.name);
         let reached = tokio::time::timeout(PATIENCE, async {
             let reached = self.shared.sessions.reach(target).await?;
-            reached.docker.ping().await.tried("ask whether it is there")?;
+            let about = engine(&reached.docker, Timestamp::now).await?;
+            fitness::fit(&reached.docker, &about).await?;
             Ok::<_, EngineError>(reached)
         });
         let reached = reached.await.unwrap_or_else(|_| {

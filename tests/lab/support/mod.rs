@@ -1,11 +1,13 @@
 //! The lab's targets, one test at a time each, and the program under test.
 
+pub(crate) mod bare;
 pub(crate) mod browser;
 mod children;
 mod endings;
 mod figures;
 pub(crate) mod forge;
 mod recipe;
+pub(crate) mod registry;
 pub(crate) mod relay;
 mod run;
 
@@ -76,7 +78,7 @@ pub(crate) fn lab() -> Lab {
 }
 
 /// Where `lab up` left targets.toml and the runner image.
-fn shared_state() -> PathBuf {
+pub(crate) fn shared_state() -> PathBuf {
     let given = std::env::var_os("CC_CI_STATE").map(PathBuf::from);
     cc_ci::config::state_folder(given, |name| std::env::var(name).ok())
 }

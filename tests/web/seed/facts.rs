@@ -6,8 +6,8 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::Record;
 use cc_ci::domain::results::{
-    Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Revision, RunFacts, Severity,
-    StageOutcome, Target as RanOn, Timing,
+    Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Resources, Revision,
+    RunFacts, Severity, StageOutcome, Store, Target as RanOn, Timing,
 };
 use cc_ci::domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
@@ -90,6 +90,14 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
             image: format!("registry.example.org/{recipe}:2.1.0"),
             digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
         }],
+        pulls: vec![Pull {
+            image: format!("registry.example.org/{recipe}:2.1.0"),
+            services: vec!["app".into()],
+            digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
+            store: Store::Cold,
+            bytes: 45_300_000,
+            ms: 3_240,
+        }],
         driver: Driver { name: "stack".into(), version: "0.1.0".into() },
         target: RanOn {
             name: TargetName::parse("swarm-a").unwrap(),
@@ -99,6 +107,8 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
         started,
         finished: after(started, 39_350),
         warnings: Vec::new(),
+        resources: Resources::default(),
+        artefacts: Vec::new(),
     }
 }
 

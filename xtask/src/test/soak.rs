@@ -49,7 +49,7 @@ pub(crate) fn soak(schedules: u64, seed: u64) -> Result<ExitCode> {
         processes.into_iter().map(|process| process.join().unwrap_or_else(|_| bail!("a thread panicked"))).collect()
     });
     let told = told.into_iter().collect::<Result<Vec<Told>>>()?;
-    let sum = told.iter().fold(Told::default(), |sum, told| sum.and(told));
+    let sum = told.into_iter().fold(Told::default(), Told::and);
     say(format!("{sum}, {} s", begun.elapsed().as_secs()));
     Ok(if sum.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -114,7 +114,7 @@ impl Told {
         Some(Self { schedules, lost, doubled, failed: lost + doubled > 0 })
     }
 
-    const fn and(self, other: &Self) -> Self {
+    const fn and(self, other: Self) -> Self {
         Self {
             schedules: self.schedules + other.schedules,
             lost: self.lost + other.lost,

@@ -1,11 +1,13 @@
 //! `cc-ci target …` and `cc-ci sweep`.
 
+mod setup;
+
 use std::io::Write as _;
 
 use clap::{Args, Subcommand};
 
 use super::{Exit, Places};
-use crate::adapters::docker::{connect, inventory};
+use crate::adapters::docker::{connect, inventory as found};
 use crate::adapters::session::Session;
 use crate::adapters::store::Store;
 use crate::config;
@@ -16,6 +18,8 @@ use crate::engine::sweep::Sweep;
 pub(super) enum Command {
     /// List everything on a target, one `kind name` line each, sorted; the claim of a running run is left out
     Inventory(InventoryArguments),
+    /// Set up a test host: print the script, or check or apply it over your own ssh
+    Setup(Box<setup::SetupArguments>),
 }
 
 #[derive(Debug, Args)]
@@ -37,11 +41,17 @@ pub(super) struct SweepArguments {
 }
 
 pub(super) async fn target(command: Command) -> anyhow::Result<Exit> {
-    let Command::Inventory(arguments) = command;
+    match command {
+        Command::Inventory(arguments) => inventory(arguments).await,
+        Command::Setup(arguments) => setup::setup(*arguments).await,
+    }
+}
+
+async fn inventory(arguments: InventoryArguments) -> anyhow::Result<Exit> {
     let target = config::target(&arguments.target, &arguments.places.targets())?;
     let session = Session::open(&target).await?;
     let docker = connect(session.docker_socket()).await?;
-    write!(std::io::stdout().lock(), "{}", inventory::inventory(&docker).await?)?;
+    write!(std::io::stdout().lock(), "{}", found::inventory(&docker).await?)?;
     Ok(Exit::Fine)
 }
 
