@@ -11,6 +11,7 @@ mod crash_loops;
 mod endings;
 mod faults;
 mod images;
+mod lint;
 mod people;
 mod queue;
 mod resume;
