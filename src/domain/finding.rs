@@ -52,9 +52,9 @@ kinds! {
     /// A registry refuses an image that only this change uses.
     ImageDenied "image_denied" Recipe "The image is unknown or private; use one that everybody may pull.";
     /// A registry's pull limit is used up.
-    RegistryLimit "registry_limit" Infra "Log the target in to the registry, or use a registry cache; try again later.";
-    /// A registry refuses an image that the base uses too.
-    RegistryDenied "registry_denied" Infra "The registry refuses the target; check its login there.";
+    RegistryLimit "registry_limit" Infra "Try again later; a registry cache as the mirror of the target's engine asks less often, and may be logged in.";
+    /// A registry refuses an image that the base uses too, or does not work.
+    RegistryDenied "registry_denied" Infra "The registry refuses what it gave before; see what it says, and try again when it is well.";
     /// No node satisfies a service's constraints or reservations.
     NoNode "no_node" Recipe "Check `deploy.placement` and `deploy.resources.reservations` against a one-node Swarm.";
     /// A published port is taken.

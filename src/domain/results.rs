@@ -316,7 +316,8 @@ pub struct Resources {
 pub struct ServiceMemory {
     /// The service, by its name in the compose file.
     pub service: String,
-    /// The most bytes that one of its containers held at a time, as its kernel counted: page cache included.
+    /// The most bytes that one of its containers held, page cache included: of readings 1 to 10 s apart, or, where the kernel keeps
+    /// the peak itself (cgroup 1), that.
     pub peak_bytes: u64,
     /// Its memory limit in bytes; `null`: none.
     pub limit_bytes: Option<u64>,

@@ -14,6 +14,7 @@ pub mod run;
 pub mod service;
 pub mod state;
 pub mod sweep;
+pub mod trial;
 mod watch;
 
 pub use error::EngineError;

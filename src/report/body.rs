@@ -189,6 +189,8 @@ struct Evidence<'a> {
     open_source: &'static str,
     lint: Vec<LintGroup>,
     images: Vec<ImageShown>,
+    /// The bytes of all images.
+    images_take: Option<String>,
     kept: Vec<FileShown>,
     check: String,
     base: String,
@@ -323,6 +325,7 @@ pub fn body(results: &Results, log: &Excerpt, limits: Limits, files: &Files) -> 
         log,
         lint: lint(results, limits),
         images: images(results, limits),
+        images_take: results.resources.image_bytes.map(size),
         kept: kept(results),
         check: check(files),
         base: short(&clean::line(&words::base(results)), limits.sentence),

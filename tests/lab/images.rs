@@ -1,5 +1,6 @@
 //! Images: what a registry says decides whose fault it is, before anything is deployed; what it gives slowly is waited for.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use cc_ci::domain::finding::{Class, Finding, FindingKind as Kind};
@@ -7,7 +8,7 @@ use cc_ci::domain::results::{Pull, Store};
 use cc_ci::domain::stage::Rung;
 
 use crate::support::registry::Repository;
-use crate::support::{Finished, Lab, Recipe, figure, lab, until};
+use crate::support::{Finished, Lab, Recipe, figure, lab, said, until};
 
 /// From the question to the finding, at most.
 const SECONDS: f64 = 5.0;
@@ -74,6 +75,21 @@ fn s23_an_unknown_or_private_image_is_the_recipes_fault() {
     assert_is("private", &run, Kind::ImageDenied, Class::Recipe, "is an unknown or private image");
     let run = run_with("registry.lab:5000/denied/x:1");
     assert_is("denied", &run, Kind::ImageDenied, Class::Recipe, "is an unknown or private image");
+}
+
+#[test]
+fn s23_an_image_that_is_denied_although_the_base_uses_it_is_nobodys_fault() {
+    let recipe = recipe(&[("app", "registry.lab:5000/denied/x:1")]);
+    for arguments in [&["init", "--quiet"][..], &["add", "."], &["commit", "--quiet", "--message", "the base"]] {
+        let who = ["-c", "user.name=someone", "-c", "user.email=someone@example.org"];
+        said(Command::new("git").arg("-C").arg(recipe.path()).args(who).args(arguments));
+    }
+    recipe.write("compose.yml", &recipe.read("compose.yml").replace("denied/x:1", "denied/x:2"));
+    let lab = lab();
+    let run = lab.run_in(&recipe.path(), &["--base", "HEAD"]).finish();
+    lab.assert_untouched();
+    let said = "refuses registry.lab:5000/denied/x:2 to the target, although the base uses it too";
+    assert_is("denied, base too", &run, Kind::RegistryDenied, Class::Infra, said);
 }
 
 #[test]

@@ -90,7 +90,7 @@ const ATTEMPTS: [Attempt; 10] = [
     Attempt {
         what: "a socket opened there (-R)",
         script: "$SSH -f -N -M -S $DIR/ctl -o ExitOnForwardFailure=yes -R /tmp/x.sock:127.0.0.1:$PORT t && $SSH -S $DIR/ctl -O exit t",
-        lines: &["AllowStreamLocalForwarding"],
+        lines: &["AllowStreamLocalForwarding", "PermitListen"],
         options: NOTHING,
         shell: false,
     },

@@ -9,7 +9,7 @@ use cc_ci::domain::doctor::Matter;
 use serde_json::Value;
 
 use crate::support::bare::Bare;
-use crate::support::{Running, figure, said, shared_state};
+use crate::support::{Running, figure, said, shared_state, until};
 
 /// A gate of its own with a targets file of its own.
 struct Gate {
@@ -137,6 +137,56 @@ fn s60_s66_a_bare_host_is_set_up_found_well_and_judges_a_recipe() {
     figure("set-up", "bare host to green run", begun.elapsed().as_secs_f64(), "s");
 
     broken_by_hand(&host, &gate);
+}
+
+#[test]
+fn a_trial_takes_away_what_it_made_and_nothing_else() {
+    let (host, gate) = (Bare::start("trial"), Gate::new());
+    let socket = gate.state.path().join("engine.sock");
+    let mut forward = Command::new("ssh");
+    forward.args(host.ssh_options()).arg("-N").arg("-L").arg(format!("{}:/var/run/docker.sock", socket.display()));
+    let (name, port) = host.address.split_once(':').unwrap();
+    let mut forward = forward.args(["-p", port, &format!("root@{name}")]).spawn().unwrap();
+    until("the forwarded socket", || socket.exists().then_some(()));
+    let trial = |more: &[&str]| {
+        let mut command = gate.cc_ci(&["target", "trial", "--socket", socket.to_str().unwrap()]);
+        told(command.args(more))
+    };
+
+    let before = host.whole_inventory();
+    let made = trial(&[]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    assert!(made.out.contains("made a swarm") && made.out.contains("made the network"), "{}", made.out);
+    assert!(made.out.contains("NOT ISOLATED"), "{}", made.out);
+    let well = told(&mut gate.cc_ci(&["doctor", "--json", "--target", &format!("unix://{}", socket.display())]));
+    for matter in [Matter::Session, Matter::Engine, Matter::Swarm, Matter::Network] {
+        assert_eq!(well.check(matter)["outcome"], "good", "{}", well.out);
+    }
+    assert!(well.check(Matter::Session)["said"].as_str().unwrap().contains("not isolated"), "{}", well.out);
+    assert!(trial(&[]).out.contains("stays as it is"));
+
+    host.sh("docker service create --detach --no-resolve-image --name app --replicas 0 lab/web:1.0.0 >/dev/null");
+    let busy = trial(&["--remove"]);
+    assert!(busy.code == 3 && busy.err.contains("services still run here: app"), "{} {}", busy.code, busy.err);
+    host.sh("docker service rm app >/dev/null");
+    let gone = trial(&["--remove"]);
+    assert!(gone.code == 0 && gone.out.contains("left the swarm, which a trial had made"), "{}{}", gone.out, gone.err);
+    // The engine keeps its own bridge for services of a swarm.
+    host.sh("docker network rm docker_gwbridge >/dev/null || true");
+    assert_eq!(host.whole_inventory(), before);
+
+    host.sh(
+        "docker swarm init --advertise-addr 127.0.0.1 >/dev/null; docker network create -d overlay proxy >/dev/null",
+    );
+    let own = trial(&["--remove"]);
+    assert!(
+        own.out.contains("not made by a trial; it stays") && own.out.contains("no network"),
+        "{}{}",
+        own.out,
+        own.err
+    );
+    assert_eq!(host.sh("docker network inspect proxy --format '{{.Driver}}'"), "overlay");
+    forward.kill().and_then(|()| forward.wait()).unwrap();
 }
 
 /// Each thing that can be wrong with a host, and the setting that doctor and a run name for it.

@@ -3,6 +3,7 @@
 #[path = "../fakes/engine.rs"]
 mod engine;
 mod fitness;
+mod setup;
 mod target;
 
 use std::path::Path;

@@ -44,7 +44,7 @@ impl Scene {
                 let image = "registry.example.org/notes:2".to_owned();
                 let base = BTreeSet::from([image.clone()]);
                 let image = ImageName::parse(&image).unwrap();
-                Some(judge(refusal, &image, "as the engine says it", Some(&base), Stage::Install, now))
+                Some(judge(refusal, &image, "as the engine says it", &base, Stage::Install, now))
             }
         };
         let http = HttpFact {

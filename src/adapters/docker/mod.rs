@@ -3,6 +3,7 @@
 pub mod evidence;
 pub mod images;
 pub mod inventory;
+pub mod memory;
 pub mod observe;
 pub mod own_root;
 pub mod probe_container;

@@ -1,6 +1,7 @@
 //! `cc-ci target …` and `cc-ci sweep`.
 
 mod setup;
+mod trial;
 
 use std::io::Write as _;
 
@@ -20,6 +21,8 @@ pub(super) enum Command {
     Inventory(InventoryArguments),
     /// Set up a test host: print the script, or check or apply it over your own ssh
     Setup(Box<setup::SetupArguments>),
+    /// Use the engine of this machine as a target, just to try; not isolated
+    Trial(trial::TrialArguments),
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +47,7 @@ pub(super) async fn target(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Inventory(arguments) => inventory(arguments).await,
         Command::Setup(arguments) => setup::setup(*arguments).await,
+        Command::Trial(arguments) => trial::trial(arguments).await,
     }
 }
 

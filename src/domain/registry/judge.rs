@@ -15,7 +15,7 @@ const IN_SENTENCE: usize = 160;
 const IN_EVIDENCE: usize = 4_000;
 
 /// The finding about an image that is not to be had. `told` are the engine's own words; `base` the images of the base, as its compose
-/// files write them, where there is a base.
+/// files write them; none without a base.
 ///
 /// Denied for a repository that the base uses too: the registry has changed its mind, which is nobody's fault who changed the recipe.
 /// Denied for a new one: unknown or private, which registries do not tell apart.
@@ -24,11 +24,11 @@ pub fn judge(
     refusal: Refusal,
     image: &ImageName,
     told: &str,
-    base: Option<&BTreeSet<String>>,
+    base: &BTreeSet<String>,
     stage: Stage,
     at: Timestamp,
 ) -> Finding {
-    let known = base.is_some_and(|base| base.iter().any(|other| is_same_repository(image, other)));
+    let known = base.iter().any(|other| is_same_repository(image, other));
     let finding = match refusal {
         Refusal::Missing => {
             let sentence = format!("the image {image} does not exist: the registry does not know it");

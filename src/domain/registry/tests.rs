@@ -180,7 +180,7 @@ proptest! {
         for message in [message.clone(), format!("{message}{half}"), format!("{half}{message}")] {
             let refusal = Refusal::read(status, &message, &image);
             prop_assert_eq!(refusal, Refusal::read(status, &message, &image));
-            let finding = judge(refusal, &image, &message, None, Stage::Install, Timestamp::UNIX_EPOCH);
+            let finding = judge(refusal, &image, &message, &BTreeSet::new(), Stage::Install, Timestamp::UNIX_EPOCH);
             // One kind, and only the class that this kind has, whatever was said.
             prop_assert_eq!(finding.class, finding.kind.class());
             prop_assert!(finding.sentence.contains("registry.example/team/app:1"));
@@ -230,9 +230,9 @@ proptest! {
     }
 }
 
-fn judged(refusal: Refusal, image: &str, base: Option<&[&str]>) -> Finding {
-    let base: Option<BTreeSet<String>> = base.map(|base| base.iter().map(|&image| image.to_owned()).collect());
-    judge(refusal, &name(image), "told", base.as_ref(), Stage::Install, Timestamp::UNIX_EPOCH)
+fn judged(refusal: Refusal, image: &str, base: &[&str]) -> Finding {
+    let base = base.iter().map(|&image| image.to_owned()).collect();
+    judge(refusal, &name(image), "told", &base, Stage::Install, Timestamp::UNIX_EPOCH)
 }
 
 #[test]
@@ -242,11 +242,11 @@ fn s23_denied_is_the_recipes_fault_only_for_what_the_base_does_not_use() {
         (finding.kind, finding.class)
     };
     let (theirs, nobodys) = ((Kind::ImageDenied, Class::Recipe), (Kind::RegistryDenied, Class::Infra));
-    assert_eq!(of("ghcr.io/team/app:2", None), theirs, "without a base every image is new");
-    assert_eq!(of("ghcr.io/team/app:2", Some(&["ghcr.io/team/other:1", "broken name"])), theirs);
-    assert_eq!(of("ghcr.io/team/app:2", Some(&["ghcr.io/team/app:1"])), nobodys, "rights are given for a repository");
-    assert_eq!(of("nginx", Some(&["docker.io/library/nginx:1.27@sha256:ab"])), nobodys);
-    assert_eq!(of("team/app", Some(&["other.example/team/app"])), theirs);
+    assert_eq!(of("ghcr.io/team/app:2", &[]), theirs, "without a base every image is new");
+    assert_eq!(of("ghcr.io/team/app:2", &["ghcr.io/team/other:1", "broken name"]), theirs);
+    assert_eq!(of("ghcr.io/team/app:2", &["ghcr.io/team/app:1"]), nobodys, "rights are given for a repository");
+    assert_eq!(of("nginx", &["docker.io/library/nginx:1.27@sha256:ab"]), nobodys);
+    assert_eq!(of("team/app", &["other.example/team/app"]), theirs);
 }
 
 #[test]
@@ -256,9 +256,9 @@ fn s23_whose_fault_each_refusal_is() {
     let troubles = [UnknownHost, Unreachable, Timeout, Certificate, NoTls, ServerError, Disk, Other].map(T);
     let mut said = Vec::new();
     for refusal in [Missing, Unusable, BadName, Denied, Limit].into_iter().chain(troubles) {
-        for base in [None, Some(&["ghcr.io/team/app:1"][..])] {
+        for base in [&[][..], &["ghcr.io/team/app:1"]] {
             let finding = judged(refusal, "ghcr.io/team/app:2", base);
-            let infra = matches!(refusal, Limit | T(_)) || refusal == Denied && base.is_some();
+            let infra = matches!(refusal, Limit | T(_)) || refusal == Denied && !base.is_empty();
             assert_eq!(finding.turns_red(), !infra, "{refusal:?}");
             assert!(finding.advice.ends_with('.') && !finding.sentence.ends_with('.'));
             said.push(format!(

@@ -12,8 +12,9 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+// Addresses as values: `core` has no sockets.
+use core::net::{IpAddr, Ipv4Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
 
 use base64::Engine as _;
 

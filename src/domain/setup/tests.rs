@@ -60,13 +60,3 @@ fn the_sections_are_what_the_gate_reads() {
     insta::assert_snapshot!(format!("{}\n---\n{bare}", section(&reached)));
     assert!(section(&reached).parse::<toml::Table>().is_ok());
 }
-
-/// The script is read by a real shell, which must find no fault in it.
-#[test]
-fn the_script_is_a_script() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("setup.sh");
-    std::fs::write(&file, script(&wishes())).unwrap();
-    let read = std::process::Command::new("sh").arg("-n").arg(&file).output().unwrap();
-    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
-}

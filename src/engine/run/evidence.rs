@@ -10,16 +10,20 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::Run;
-use super::install::{FRESH_DEPLOYS, IMAGES};
+use super::install::FRESH_DEPLOYS;
+use super::memory::{MemoryWatch, keep_larger};
 use super::prepare::{BEFORE, Live};
 use super::teardown::AFTER;
 use crate::adapters::docker::evidence::{Seen, image_bytes, look};
+use crate::adapters::docker::memory::memory;
+use crate::domain::convergence::Wanted;
 use crate::domain::evidence::{Bundle, last_lines};
 use crate::domain::inventory::Inventory;
 use crate::domain::log::Record;
-use crate::domain::results::{By, Image, Resources};
+use crate::domain::results::{By, Resources, ServiceMemory};
 use crate::engine::EngineError;
 use crate::engine::state::RunFile;
+use crate::engine::watch::WANTED;
 
 /// The fact with what the app needed of the target.
 pub(super) const RESOURCES: &str = "resources";
@@ -63,15 +67,17 @@ impl Run {
     }
 
     async fn measure(&self, live: &Live) -> Option<Resources> {
-        let images: Vec<Image> = self.gate.store.fact(&self.plan.run, IMAGES).await.ok().flatten()?;
-        let names: Vec<String> = images
-            .iter()
-            .map(|image| match &image.digest {
-                Some(digest) => format!("{}@{digest}", image.image),
-                None => image.image.clone(),
-            })
-            .collect();
-        Some(Resources { memory: Vec::new(), image_bytes: image_bytes(&live.docker, &names).await })
+        let wanted: Wanted = self.gate.store.fact(&self.plan.run, WANTED).await.ok().flatten()?;
+        let images: Vec<String> = wanted.services.iter().map(|service| service.image().to_owned()).collect();
+        let mut peaks = live.memory.as_ref().map(MemoryWatch::peaks).unwrap_or_default();
+        let (image_bytes, last) =
+            tokio::join!(image_bytes(&live.docker, &images), memory(&live.docker, &self.plan.stack));
+        keep_larger(&mut peaks, last.unwrap_or_default());
+        let memory = wanted.services.iter().filter_map(|service| {
+            let peak_bytes = *peaks.get(&service.name)?;
+            Some(ServiceMemory { service: service.name.clone(), peak_bytes, limit_bytes: service.memory_limit })
+        });
+        Some(Resources { memory: memory.collect(), image_bytes })
     }
 
     /// Packs what was seen with the logs and the inventories. Without evidence a verdict is a verdict all the same.

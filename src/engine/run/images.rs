@@ -62,7 +62,8 @@ struct Puller {
     clock_offset: SignedDuration,
     rules: Rules,
     silence: Duration,
-    base: Option<BTreeSet<String>>,
+    /// The images of the base.
+    base: BTreeSet<String>,
 }
 
 /// An image that the deploy needs.
@@ -313,8 +314,7 @@ impl Puller {
 
     fn finding(&self, wanted: &Wanted, refused: &Refused) -> Finding {
         let refusal = refused.means(&wanted.image);
-        let base = self.base.as_ref();
-        let finding = judge(refusal, &wanted.image, &refused.message, base, Stage::Install, self.now());
+        let finding = judge(refusal, &wanted.image, &refused.message, &self.base, Stage::Install, self.now());
         about(finding, &wanted.services)
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 
+use super::memory::MemoryWatch;
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::docker::images::{self, ImageError};
@@ -44,6 +45,7 @@ impl Run {
                 self.deploy(live, &deployment).await?
             }
         };
+        live.memory = Some(MemoryWatch::begin(live.docker.clone(), self.plan.stack.clone()));
         live.watch = Some(self.watch(live, &deployment, wanted).await?);
         let Some(watch) = &live.watch else { return Ok(()) };
         let converged = self.phase("converge", By::App, self.converge(live, watch));
@@ -185,7 +187,7 @@ impl Run {
         let Some(image) = image_question(finding).and_then(|image| ImageName::parse(image).ok()) else { return };
         let Err(ImageError::Refused(refused)) = images::resolve(&live.docker, &image).await else { return };
         let base = self.base_images();
-        let told = judge(refused.means(&image), &image, &refused.message, base.as_ref(), finding.stage, finding.at);
+        let told = judge(refused.means(&image), &image, &refused.message, &base, finding.stage, finding.at);
         finding.evidence.extend(told.evidence);
         // Swarm's own sentence names the service, and is right about an image that is not there.
         if told.kind != FindingKind::ImageMissing {

@@ -11,6 +11,7 @@ mod images;
 mod install;
 mod keep;
 mod lint;
+mod memory;
 mod prepare;
 mod step;
 mod teardown;
@@ -198,9 +199,10 @@ impl Run {
         &self.plan
     }
 
-    /// The images of the base's selected compose files; `None` without a base.
-    pub(super) fn base_images(&self) -> Option<BTreeSet<String>> {
-        self.base.as_ref().map(|files| Selected::read(files, &self.target.env).images())
+    /// The images of the base's selected compose files; none without a base.
+    pub(super) fn base_images(&self) -> BTreeSet<String> {
+        let images = |files| Selected::read(files, &self.target.env).images();
+        self.base.as_ref().map(images).unwrap_or_default()
     }
 
     /// Cancelling this ends the run: what was deployed is removed, and the verdict is *not judged*.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::images::Images;
+use super::memory::MemoryWatch;
 use super::{Run, Stop};
 use crate::adapters::docker::runner::RunnerError;
 use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
@@ -38,6 +39,7 @@ pub(super) struct Live {
     /// The images on their way, while they are.
     pub images: Option<Images>,
     pub watch: Option<Watch>,
+    pub memory: Option<MemoryWatch>,
     _renewing: AbortOnDropHandle<()>,
     _session: Session,
 }
@@ -88,21 +90,25 @@ impl Run {
             deployment: None,
             images: None,
             watch: None,
+            memory: None,
             _renewing: renewing,
             _session: session,
         })
     }
 
-    /// Prepares the target. What is done already is found done.
+    /// Prepares the target. What is done already is found done. No image is a part of the inventory: the runner's may come meanwhile.
     pub(super) async fn prepare(&self, live: &mut Live) -> Result<(), Stop> {
-        if self.stored::<Inventory>(BEFORE).await?.is_none() {
-            self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
-        }
         let image = async {
             let hash = self.gate.binary.get().await.map_err(EngineError::file("/proc/self/exe"))?;
             Ok::<_, Stop>(runner::image(&live.docker, hash, &self.gate.image, |line| self.log.say(line)).await?)
         };
-        let image = self.phase("runner image", By::Docker, image).await?;
+        let stock = async {
+            if self.stored::<Inventory>(BEFORE).await?.is_none() {
+                self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
+            }
+            Ok::<_, Stop>(())
+        };
+        let ((), image) = tokio::try_join!(stock, self.phase("runner image", By::Docker, image))?;
         live.runner = Some(self.phase("runner start", By::Docker, self.start_runner(live, &image)).await?);
         Ok(())
     }

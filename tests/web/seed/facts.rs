@@ -6,8 +6,8 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::Record;
 use cc_ci::domain::results::{
-    Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Resources, Revision,
-    RunFacts, Severity, StageOutcome, Store, Target as RanOn, Timing,
+    Artefact, Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Resources, Revision,
+    RunFacts, ServiceMemory, Severity, StageOutcome, Store, Target as RanOn, Timing,
 };
 use cc_ci::domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
@@ -107,8 +107,13 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
         started,
         finished: after(started, 39_350),
         warnings: Vec::new(),
-        resources: Resources::default(),
-        artefacts: Vec::new(),
+        resources: Resources {
+            memory: vec![ServiceMemory { service: "app".into(), peak_bytes: 38_400_000, limit_bytes: Some(256 << 20) }],
+            image_bytes: Some(74_000_000),
+        },
+        artefacts: [("log.jsonl", 23_450), ("evidence.tar.gz", 9_876)]
+            .map(|(name, bytes)| Artefact { name: name.into(), bytes, sha256: "0c77a1e5".repeat(8) })
+            .into(),
     }
 }
 

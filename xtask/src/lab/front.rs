@@ -29,8 +29,7 @@ pub(crate) fn ensure() -> Result<()> {
 
 /// Whether it leads to the registry.
 pub(crate) fn answers() -> bool {
-    let request =
-        "exec 3<>/dev/tcp/127.0.0.1/5000 && printf 'GET /v2/ HTTP/1.0\\r\\n\\r\\n' >&3 && grep -q ' 200 ' <&3";
+    let request = "exec 3<>/dev/tcp/127.0.0.1/5000 && printf 'GET /v2/ HTTP/1.0\\r\\nHost: registry.lab\\r\\n\\r\\n' >&3 && grep -q ' 200 ' <&3";
     succeeds(&mut docker(["exec", CONTAINER, "timeout", "5", "bash", "-c", request]))
 }
 

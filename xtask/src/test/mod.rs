@@ -2,6 +2,7 @@
 
 mod deny;
 mod files;
+mod fuzz;
 mod parts;
 mod soak;
 mod sqlx;
