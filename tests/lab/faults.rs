@@ -149,6 +149,7 @@ const PAGE: Duration = Duration::from_secs(1);
 #[test]
 fn s28_endless_output_fills_no_disk_slows_no_page_and_ends_at_the_limit() {
     let recipe = Recipe::of("endless", ENDLESS);
+    recipe.write("README.md", "Writes for ever.\n");
     let (lab, organisation) = (lab(), Organisation::new());
     let pull = organisation.pull_request_of("endless", &recipe.path());
     let serving = organisation.serve_with(&lab, &SCOPES, &["--run-limit", "1"]);
