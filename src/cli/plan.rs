@@ -65,7 +65,7 @@ pub(super) async fn plan(arguments: Arguments) -> anyhow::Result<Exit> {
     for network in &deployment.networks_external {
         writeln!(out, "  network  {network}  (must be there)")?;
     }
-    for host in &deployment.hosts {
+    for host in deployment.routes.iter().map(|route| &route.host) {
         writeln!(out, "  ask      https://{host}/")?;
     }
     for power in &deployment.host_power {

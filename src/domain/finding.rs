@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::{Rung, Stage};
 
-/// Declares the kinds once: identifier, name in results, default class, advice.
+pub mod sentences;
+
+/// Declares the kinds once: what it means, identifier, name in results, default class, advice.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident $name:literal $class:ident $advice:literal;)*) => {
+    ($(#[doc = $meaning:literal] $kind:ident $name:literal $class:ident $advice:literal;)*) => {
         /// What went wrong. The names are stable: tests, pages and other programs rely on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
-        pub enum FindingKind { $($(#[$doc])* #[serde(rename = $name)] $kind),* }
+        pub enum FindingKind { $(#[doc = $meaning] #[serde(rename = $name)] $kind),* }
 
         impl FindingKind {
             /// All kinds.
@@ -21,6 +23,12 @@ macro_rules! kinds {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name),* }
+            }
+
+            /// One sentence that says what has happened.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$kind => $meaning.trim_ascii()),* }
             }
 
             /// Whose fault it usually is; a finding may know better.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use self::conclude::conclude;
 pub use self::facts::{Asset, Converged, FloorFacts, HttpFact, RunFacts, StageOutcome};
 use super::finding::Finding;
+use super::host::HostLoad;
 use super::ids::{CommitSha, DomainName, RecipeName, RunId, TargetName};
 use super::tests_file::Origin;
 use super::verdict::{Rungs, Verdict};
@@ -57,6 +58,9 @@ pub struct Results {
     /// Instants worth a mark on the time axis: exits, memory kills, health turning.
     #[serde(default)]
     pub marks: Vec<Mark>,
+    /// The load of the target's host, for each stage in which the runner took readings.
+    #[serde(default)]
+    pub host: Vec<HostLoad>,
     /// How often something was deployed.
     pub deploys: Deploys,
     /// The images that ran, as they were resolved.

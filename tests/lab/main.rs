@@ -11,6 +11,7 @@ mod claims;
 mod crash_loops;
 mod endings;
 mod faults;
+mod findings;
 mod images;
 mod kept;
 mod leftovers;

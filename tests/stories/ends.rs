@@ -83,6 +83,7 @@ impl Scene {
             kept: false,
             timings: Vec::new(),
             marks: Vec::new(),
+            host: Vec::new(),
             deploys: Deploys { fresh: 1, upgrade: 0 },
             images: Vec::new(),
             pulls: Vec::new(),

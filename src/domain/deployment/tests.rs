@@ -41,7 +41,8 @@ fn s16_notes_deploys_as_written() {
         deployment.services.iter().map(|service| (service.name.as_str(), service.image.as_str())).collect();
     assert_eq!(services, [("app", "lab/web:1.0.0"), ("db", "lab/postgres:17")]);
     assert_eq!(deployment.services[0].depends_on, ["db"]);
-    assert_eq!(deployment.hosts, [DomainName::parse("ccabcd.ci.lab.test").unwrap()]);
+    assert_eq!(deployment.routes.len(), 1);
+    assert_eq!(deployment.routes[0].host, DomainName::parse("ccabcd.ci.lab.test").unwrap());
     assert_eq!(deployment.networks_external, ["proxy"]);
     assert_eq!(deployment.timeout, Some(Duration::from_secs(120)));
     assert_eq!(deployment.version.unwrap().to_string(), "1.0.0+1.0.0");
@@ -52,7 +53,7 @@ fn s16_notes_deploys_as_written() {
 fn the_other_recipes_can_be_deployed_too() {
     for (name, files) in [("good", good()), ("crash-loop", crash_loop())] {
         let deployment = plan(&files, &facts(name)).unwrap();
-        assert_eq!(deployment.hosts.len(), 1, "{name}");
+        assert_eq!(deployment.routes.len(), 1, "{name}");
         assert!(deployment.notes.is_empty(), "{name}: {:?}", deployment.notes);
     }
 }

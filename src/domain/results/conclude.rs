@@ -4,6 +4,7 @@ use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
 use super::{HostPower, Recipe, Results, Revision, SCHEMA, Severity, count, duration, one_line};
 use crate::domain::base::Resolution;
 use crate::domain::finding::{Class, Finding};
+use crate::domain::host;
 use crate::domain::stage::{Rung, RungState, Stage};
 use crate::domain::verdict::{RungResult, Rungs, Verdict, deciding, verdict};
 
@@ -55,6 +56,8 @@ pub fn conclude(facts: RunFacts) -> Results {
         tests: facts.tests,
         timings: facts.timings,
         marks: facts.marks,
+        warnings: facts.warnings.into_iter().chain(facts.host.iter().filter_map(host::warning)).collect(),
+        host: facts.host,
         deploys: facts.deploys,
         images: facts.images,
         pulls: facts.pulls,
@@ -62,7 +65,6 @@ pub fn conclude(facts: RunFacts) -> Results {
         target: facts.target,
         started: facts.started,
         finished: facts.finished,
-        warnings: facts.warnings,
         lint: facts.lint,
         resources: facts.resources,
         artefacts: facts.artefacts,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Artefact, Deploys, Driver, HostPower, Image, LintLine, Mark, Pull, Resources, Revision, Target, Timing};
 use crate::domain::base::Resolution;
 use crate::domain::finding::Finding;
+use crate::domain::host::HostLoad;
 use crate::domain::ids::{RecipeName, RunId};
 use crate::domain::stage::Stage;
 use crate::domain::tests_file::Origin;
@@ -47,6 +48,8 @@ pub struct RunFacts {
     pub timings: Vec<Timing>,
     /// Instants worth a mark on the time axis.
     pub marks: Vec<Mark>,
+    /// The load of the target's host, by stage.
+    pub host: Vec<HostLoad>,
     /// How often something was deployed.
     pub deploys: Deploys,
     /// The images as they were resolved.

@@ -86,6 +86,7 @@ pub(crate) fn good() -> RunFacts {
             ("compare", 19_000, 350, By::CcCi),
         ]),
         marks: Vec::new(),
+        host: Vec::new(),
         deploys: Deploys { fresh: 1, upgrade: 0 },
         images: vec![Image {
             service: "app".into(),

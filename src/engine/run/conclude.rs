@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Run;
 use super::evidence::RESOURCES;
 use super::floor::FLOOR;
+use super::host::LOADS;
 use super::images::{PULL_WARNINGS, PULLS};
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
@@ -86,6 +87,7 @@ impl Run {
             cancelled: self.was_cancelled().await?,
             timings: self.timings().await?,
             marks: self.marks().await?,
+            host: store.fact(run, LOADS).await?.unwrap_or_default(),
             deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
             pulls: store.fact(run, PULLS).await?.unwrap_or_default(),

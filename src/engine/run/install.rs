@@ -107,12 +107,13 @@ impl Run {
         }
         let ended = self.phase("deploy call", By::Docker, self.step(live, Stage::Install, &step)).await?;
         if !ended.end.succeeded() {
-            return Err(Stop::Failed(vec![deploy_call::refused(
-                &ended.output,
-                &ended.end.how.to_string(),
-                Stage::Install,
-                live.now(),
-            )]));
+            let call = deploy_call::Call {
+                output: &ended.output,
+                how: &ended.end.how.to_string(),
+                stack: self.plan.stack.as_str(),
+                services: &deployment.services,
+            };
+            return Err(Stop::Failed(vec![deploy_call::refused(call, Stage::Install, live.now())]));
         }
         let snapshot = self.observer(live, deployment).look().await?;
         let ours = |name: &str| deployment.services.iter().any(|service| service.name == name);
@@ -188,6 +189,8 @@ impl Run {
             rules: self.plan.rules(self.tests()),
             silence: std::time::Duration::from_secs(self.plan.silence_seconds),
             waits: String::new(),
+            kept: None,
+            unkept: false,
             wanted,
         };
         Ok(Watch::begin(watcher, Stage::Install))

@@ -7,6 +7,7 @@ mod conclude;
 mod evidence;
 mod files;
 mod floor;
+mod host;
 mod images;
 mod install;
 mod keep;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use self::host::Witness;
 pub(super) use self::keep::KEEP_UNTIL;
 pub(super) use self::power::HOST_POWER;
 pub(super) use self::prepare::BEFORE;
@@ -38,7 +40,7 @@ use crate::adapters::git::Source;
 use crate::adapters::logfile::LogFile;
 use crate::adapters::own_hash::OwnHash;
 use crate::adapters::store::{NewRun, StageState, Store};
-use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::finding::{Finding, FindingKind, sentences};
 use crate::domain::ids::GateId;
 use crate::domain::log::Record;
 use crate::domain::protocol::PROTOCOL;
@@ -218,9 +220,9 @@ impl Run {
         &self.plan
     }
 
-    /// The images of the base's selected compose files; `None` without a base.
-    pub(super) fn base_images(&self) -> Option<BTreeSet<String>> {
-        self.base.as_ref().map(|files| Selected::read(files, &self.target.env).images())
+    /// The images of the base's selected compose files; none without a base.
+    pub(super) fn base_images(&self) -> BTreeSet<String> {
+        self.base.as_ref().map(|files| Selected::read(files, &self.target.env).images()).unwrap_or_default()
     }
 
     /// Cancelling this ends the run: what was deployed is removed, and the verdict is *not judged*.
@@ -264,7 +266,7 @@ impl Run {
     async fn drive_all(&self) -> Result<Results, EngineError> {
         if let Some(mut live) = self.reached().await? {
             self.work(&mut live).await?;
-            self.stage(Stage::Teardown, self.teardown(live)).await?;
+            self.stage(Stage::Teardown, None, self.teardown(live)).await?;
         }
         self.conclude().await
     }
@@ -284,18 +286,20 @@ impl Run {
 
     /// Everything between the claim and teardown.
     async fn work(&self, live: &mut Live) -> Result<(), EngineError> {
-        if !self.stage(Stage::Prepare, self.prepare(live)).await? {
+        if !self.stage(Stage::Prepare, None, self.prepare(live)).await? {
             return Ok(());
         }
-        if !self.stage(Stage::Lint, self.lint(live)).await? {
+        if !self.stage(Stage::Lint, None, self.lint(live)).await? {
             return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
         }
-        let installed = self.stage(Stage::Install, self.install(live)).await?;
+        let witness = live.witness();
+        let host = Some(&witness);
+        let installed = self.stage(Stage::Install, host, self.install(live)).await?;
         self.collect(live).await?;
         if let Some(seconds) = self.plan.keep_seconds {
             let up = live.watch.is_some() || installed;
             if up && !self.was_cancelled().await? {
-                self.stage(Stage::Keep, self.keep(live, seconds)).await?;
+                self.stage(Stage::Keep, host, self.keep(live, seconds)).await?;
             } else {
                 self.skip(Stage::Keep, "nothing is up to be kept").await?;
             }
@@ -304,8 +308,13 @@ impl Run {
     }
 
     /// Runs a stage unless it has ended in an earlier process; prepare is gone through in each, since what it opens lives
-    /// only there. Returns whether it ended well, now or then.
-    async fn stage(&self, stage: Stage, work: impl Future<Output = Result<(), Stop>>) -> Result<bool, EngineError> {
+    /// only there. Returns whether it ended well, now or then. `host` tells how the target's host was meanwhile.
+    async fn stage(
+        &self,
+        stage: Stage,
+        host: Option<&Witness>,
+        work: impl Future<Output = Result<(), Stop>>,
+    ) -> Result<bool, EngineError> {
         let store = &self.gate.store;
         let known = store.stages(&self.plan.run).await?.into_iter().find(|row| row.stage == stage).map(|row| row.state);
         match known {
@@ -315,7 +324,15 @@ impl Run {
             Some(StageState::Failed | StageState::Skipped | StageState::Interrupted) => return Ok(false),
         }
         store.begin_stage(&self.plan.run, stage, Timestamp::now()).await?;
-        match self.bounded(stage, work).await? {
+        let mut ended = self.bounded(stage, work).await?;
+        if let (Some(host), Some(ended)) = (host, &mut ended) {
+            let findings = ended.as_mut().err().map(std::mem::take).unwrap_or_default();
+            let left = self.heed_the_host(host, stage, findings).await?;
+            if let Err(findings) = ended {
+                *findings = left;
+            }
+        }
+        match ended {
             Some(Ok(())) => {
                 store.end_stage(&self.plan.run, stage, StageState::Done, None, Timestamp::now()).await?;
                 Ok(true)
@@ -382,13 +399,8 @@ impl Run {
     }
 
     fn total_limit(&self, stage: Stage) -> Finding {
-        let minutes = self.plan.limit_seconds / 60;
-        Finding::new(
-            FindingKind::Deadline,
-            stage,
-            Timestamp::now(),
-            format!("the run's total limit of {minutes} min has passed"),
-        )
+        let limit = Duration::from_secs(self.plan.limit_seconds);
+        Finding::new(FindingKind::Deadline, stage, Timestamp::now(), sentences::total_limit(limit))
     }
 
     /// An error of the engine as a finding: whatever it is, it is not the recipe's fault.

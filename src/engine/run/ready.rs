@@ -28,7 +28,8 @@ impl Run {
         if probes.is_empty() || self.stored::<Vec<HttpFact>>(READY).await?.is_some() {
             return Ok(());
         }
-        let host = |probe: &Ready| ready::host(probe, &self.plan.domain, &deployment.hosts);
+        let hosts: Vec<_> = deployment.routes.iter().map(|route| route.host.clone()).collect();
+        let host = |probe: &Ready| ready::host(probe, &self.plan.domain, &hosts);
         let known: Result<Vec<String>, String> = probes.iter().map(host).collect();
         let hosts = known.map_err(|what| {
             let finding = Finding::new(FindingKind::TestsInvalid, Stage::Install, live.now(), what);

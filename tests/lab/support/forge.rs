@@ -204,6 +204,12 @@ impl Organisation {
         self.change(recipe, "change", "A change")
     }
 
+    /// Puts a recipe of a test's own there, with a pull request by the maintainer.
+    pub(crate) fn pull_request_of(&self, recipe: &str, from: &Path) -> PullRequest<'_> {
+        self.recipe_from(recipe, from);
+        self.change(recipe, "change", "A change")
+    }
+
     /// A pull request by the maintainer, from a branch of that name.
     pub(crate) fn change(&self, recipe: &str, branch: &str, title: &str) -> PullRequest<'_> {
         let head = self.push(recipe, branch, &self.remote("admin", &self.name, recipe));

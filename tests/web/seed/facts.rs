@@ -82,6 +82,7 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
             ],
         ),
         marks: Vec::new(),
+        host: Vec::new(),
         deploys: Deploys { fresh: 1, upgrade: 0 },
         images: vec![Image {
             service: "app".into(),
