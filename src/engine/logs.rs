@@ -17,11 +17,12 @@ use crate::domain::swarm::{Slot, Snapshot};
 
 /// A line that does not end is cut here, so that it cannot fill the memory.
 const LONGEST_LINE: usize = 1 << 20;
-/// No time has more characters.
-const LONGEST_TIME: usize = 40;
 /// So many of the newest lines of a container are known while it runs, each cut to so many characters.
 const TAIL: usize = 20;
 const TAIL_LINE: usize = 500;
+
+/// No time has more characters.
+const LONGEST_TIME: usize = 40;
 
 /// The newest lines of a container.
 type Tail = Arc<Mutex<VecDeque<String>>>;

@@ -10,6 +10,8 @@ mod html;
 mod junit;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod schema;
 mod text;
 mod timeline;
 pub mod words;

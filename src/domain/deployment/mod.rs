@@ -147,7 +147,7 @@ pub fn plan(files: &RecipeFiles, facts: &Facts) -> Result<Deployment, PlanError>
     notes.extend(without_effect(&stack.compose));
     let texts: Vec<(&str, &str)> =
         stack.paths.iter().filter_map(|path| Some((path.as_str(), files.text(path).ok()?))).collect();
-    let own = own_file::content(&stack, &variables.app, facts);
+    let own = own_file::content(&stack, &variables.app, facts)?;
     let compose_files = std::iter::once(OWN_FILE.to_owned()).chain(stack.paths.iter().cloned()).collect();
     Ok(Deployment {
         compose_files,

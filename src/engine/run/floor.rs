@@ -41,11 +41,11 @@ impl Run {
         }
         let deadline = Instant::now() + NOT_YET;
         let mut http = self.stored::<Vec<HttpFact>>(READY).await?.unwrap_or_default();
-        let asked = |route: &&Route| http.iter().any(|fact| fact.host == route.host.as_str());
-        let rest: Vec<&Route> = routes.iter().filter(|route| !asked(route)).collect();
-        let answers = join_all(rest.iter().map(|route| self.ask_until(live, route, &hosts, deadline))).await;
+        let rest: Vec<&Route> =
+            routes.iter().filter(|route| http.iter().all(|fact| fact.host != route.host.as_str())).collect();
+        let asked = join_all(rest.iter().map(|route| self.ask_until(live, route, &hosts, deadline))).await;
         let mut findings = Vec::new();
-        for (route, outcome) in rest.into_iter().zip(answers) {
+        for (route, outcome) in rest.into_iter().zip(asked) {
             match outcome {
                 Ok(fact) => {
                     findings.extend(broken_assets(live, route, &fact));

@@ -12,6 +12,7 @@ use super::{Run, Stop};
 use crate::domain::deployment::Deployment;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::floor::{Seen, is_proxys_own, page};
+use crate::domain::ids::DomainName;
 use crate::domain::ready::{self, Reached};
 use crate::domain::results::{HttpFact, duration, ms_between};
 use crate::domain::stage::Stage;
@@ -28,8 +29,8 @@ impl Run {
         if probes.is_empty() || self.stored::<Vec<HttpFact>>(READY).await?.is_some() {
             return Ok(());
         }
-        let hosts: Vec<_> = deployment.routes.iter().map(|route| route.host.clone()).collect();
-        let host = |probe: &Ready| ready::host(probe, &self.plan.domain, &hosts);
+        let routed: Vec<DomainName> = deployment.routes.iter().map(|route| route.host.clone()).collect();
+        let host = |probe: &Ready| ready::host(probe, &self.plan.domain, &routed);
         let known: Result<Vec<String>, String> = probes.iter().map(host).collect();
         let hosts = known.map_err(|what| {
             let finding = Finding::new(FindingKind::TestsInvalid, Stage::Install, live.now(), what);
