@@ -30,6 +30,8 @@ fn after(started: Timestamp, ms: i64) -> Timestamp {
 
 pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
     RunFacts {
+        host_power: None,
+        tests: None,
         run: RunId::from_random([1; 12]),
         recipe: RecipeName::parse(recipe).unwrap(),
         head: Revision {
