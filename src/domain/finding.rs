@@ -88,7 +88,7 @@ kinds! {
     /// A stage or the run reached its time limit.
     Deadline "deadline" Unknown "If the recipe needs longer, raise its `timeout` label.";
     /// The compose file can rule its host.
-    HostPower "host_power" Recipe "Remove the mount or privilege, or ask the maintainers of the tests to allow it with a reason.";
+    HostPower "host_power" Recipe "Remove the mount or privilege, or ask the maintainers of the tests file to allow it: `host_power = \"the reason\"`.";
     /// The target's CPU, memory or disk was used up by something else.
     HostStarved "host_starved" Infra "Give the target more of what was short, or run fewer things on it.";
     /// Something was left behind on the target.

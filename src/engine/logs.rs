@@ -21,6 +21,9 @@ const LONGEST_LINE: usize = 1 << 20;
 const TAIL: usize = 20;
 const TAIL_LINE: usize = 500;
 
+/// No time has more characters.
+const LONGEST_TIME: usize = 40;
+
 /// The newest lines of a container.
 type Tail = Arc<Mutex<VecDeque<String>>>;
 
@@ -110,7 +113,10 @@ async fn copy(docker: &Docker, log: &LogFile, id: &str, source: &Source, tail: O
             LogOutput::StdErr { .. } => &mut err,
             LogOutput::StdOut { .. } | LogOutput::StdIn { .. } | LogOutput::Console { .. } => &mut out,
         };
-        unfinished.extend_from_slice(&piece.into_bytes());
+        let piece = piece.into_bytes();
+        // A line of more than 16 KB comes in pieces, and each has a time of its own in front.
+        let piece = if unfinished.is_empty() { &piece[..] } else { without_time(&piece) };
+        unfinished.extend_from_slice(piece);
         while let Some(end) = unfinished.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = unfinished.drain(..=end).collect();
             write(log, source, &line, tail);
@@ -122,6 +128,16 @@ async fn copy(docker: &Docker, log: &LogFile, id: &str, source: &Source, tail: O
     }
     if !follow {
         [out, err].iter().filter(|rest| !rest.is_empty()).for_each(|rest| write(log, source, rest, tail));
+    }
+}
+
+/// A piece that goes on with a line, without the time in front of it.
+fn without_time(piece: &[u8]) -> &[u8] {
+    let space = piece.iter().take(LONGEST_TIME).position(|byte| *byte == b' ');
+    let time = space.and_then(|at| Some((at, std::str::from_utf8(&piece[..at]).ok()?)));
+    match time {
+        Some((at, time)) if time.parse::<Timestamp>().is_ok() => &piece[at + 1..],
+        Some(_) | None => piece,
     }
 }
 

@@ -79,7 +79,7 @@ fn ctrl_c_ends_keep_and_the_verdict_stays() {
 }
 
 #[test]
-fn a_new_run_sweeps_what_a_dead_one_left() {
+fn s65_a_new_run_sweeps_what_a_dead_one_left() {
     let lab = lab();
     let mut run = lab.run("notes", &[]);
     run.wait_for("Creating service");

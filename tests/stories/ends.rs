@@ -55,6 +55,8 @@ impl Scene {
             assets: Vec::new(),
         };
         RunFacts {
+            host_power: None,
+            tests: None,
             run: run.id.clone(),
             recipe: run.recipe.clone(),
             head: Revision {

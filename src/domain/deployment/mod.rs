@@ -13,6 +13,7 @@ mod variables;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::domain::host_power::{Power, host_power, without_effect};
 use crate::domain::ids::{DomainName, RecipeName, StackName};
 use crate::domain::recipe::compose::{Mount, Port, Resource, Service};
 use crate::domain::recipe::{RecipeFiles, RecipeVersion, router};
@@ -33,6 +34,8 @@ pub struct Facts {
     pub commit: String,
     /// Variables that the target forces on every app (`[env]` of its section). `LETS_ENCRYPT_ENV` is empty unless it is here.
     pub forced: BTreeMap<String, String>,
+    /// Variables that the tests file sets in place of `.env.sample` (`[env]`).
+    pub overrides: BTreeMap<String, String>,
 }
 
 /// Everything that a deploy needs. Pure data; equal inputs give equal deployments.
@@ -57,6 +60,8 @@ pub struct Deployment {
     pub timeout: Option<Duration>,
     /// The recipe's version (its `version` label on service `app`).
     pub version: Option<RecipeVersion>,
+    /// By what its services can rule their host.
+    pub host_power: Vec<Power>,
     /// What a person should know: things that this version does not do, or read differently than abra might.
     pub notes: Vec<String>,
 }
@@ -139,7 +144,10 @@ pub fn plan(files: &RecipeFiles, facts: &Facts) -> Result<Deployment, PlanError>
     let version = label("version")
         .and_then(|text| RecipeVersion::parse(text).map_err(|error| notes.push(error.to_string())).ok());
     let timeout = label("timeout").and_then(|text| seconds(text, &mut notes));
-    let own = own_file::content(&stack, &variables.app, facts);
+    notes.extend(without_effect(&stack.compose));
+    let texts: Vec<(&str, &str)> =
+        stack.paths.iter().filter_map(|path| Some((path.as_str(), files.text(path).ok()?))).collect();
+    let own = own_file::content(&stack, &variables.app, facts)?;
     let compose_files = std::iter::once(OWN_FILE.to_owned()).chain(stack.paths.iter().cloned()).collect();
     Ok(Deployment {
         compose_files,
@@ -152,6 +160,7 @@ pub fn plan(files: &RecipeFiles, facts: &Facts) -> Result<Deployment, PlanError>
             .map(|(name, service)| service_plan(name, service, &stack, facts))
             .collect(),
         routes: routes(&stack),
+        host_power: host_power(&stack.compose, &texts),
         networks_external: networks_external(&stack, &mut notes),
         timeout,
         version,

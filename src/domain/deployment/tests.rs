@@ -14,6 +14,7 @@ fn facts(recipe: &str) -> Facts {
         recipe: RecipeName::parse(recipe).unwrap(),
         commit: "09bf4d54+U".to_owned(),
         forced: BTreeMap::new(),
+        overrides: BTreeMap::new(),
     }
 }
 
@@ -105,6 +106,29 @@ fn the_targets_env_comes_last_but_stack_and_domain_are_ours() {
     assert_eq!(env("URL"), "https://api.ccabcd.ci.lab.test", "as abra does in a new app's env");
     assert_eq!(deployment.services[0].image, "a:9");
     assert!(deployment.notes[0].starts_with("abra.sh:3: `D` is computed"), "{:?}", deployment.notes);
+}
+
+#[test]
+fn the_tests_file_overrides_the_sample_as_somebody_would_who_edits_it() {
+    let recipe = files(&[
+        (".env.sample", "A=1\nB=$A\nCOMPOSE_FILE=compose.yml\n"),
+        ("abra.sh", "export C=3\n"),
+        ("compose.yml", "services: {app: {image: 'a:${B}${C}'}}"),
+        ("compose.more.yml", "services: {more: {image: 'b:${NEW}', volumes: ['${WHERE}:/x']}}"),
+    ]);
+    let set =
+        [("A", "2"), ("NEW", "4"), ("C", "9"), ("COMPOSE_FILE", "compose.yml:compose.more.yml"), ("WHERE", "/srv")];
+    let mut facts = facts("x");
+    facts.overrides = set.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let deployment = plan(&recipe, &facts).unwrap();
+    let images: Vec<&str> = deployment.services.iter().map(|service| service.image.as_str()).collect();
+    assert_eq!(images, ["a:23", "b:4"], "abra.sh still comes behind it");
+    let power: Vec<String> = deployment.host_power.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        power,
+        ["`more` mounts `/srv` of the host (compose.more.yml:1)"],
+        "as it is deployed, not as it is written"
+    );
 }
 
 #[test]

@@ -62,9 +62,21 @@ pub struct Rule {
 /// What a rule's function finds.
 struct Place {
     file: String,
-    line: Option<usize>,
+    spot: Spot,
     text: String,
 }
+
+/// Where in the file: the line is looked for only where it is told, since a file may be wrong in thousands of places.
+enum Spot {
+    Line(Option<usize>),
+    /// The key of that path.
+    Key(Vec<String>),
+    /// The first line with all of these.
+    Words(Vec<String>),
+}
+
+/// Of one rule, so many places are told.
+const TOLD: usize = 100;
 
 /// All rules, in the order in which their findings are listed.
 pub const RULES: &[Rule] = &[
@@ -198,15 +210,20 @@ pub fn lint(files: &RecipeFiles) -> Vec<Hit> {
     for rule in RULES {
         let mut places = Vec::new();
         (rule.check)(&seen, &mut places);
-        hits.extend(places.into_iter().map(|place| Hit {
+        let hit = |file: String, line, text| Hit {
             rule: rule.id,
-            severity: if seen.counts(&place.file) { rule.severity } else { Severity::Hint },
-            file: place.file,
-            line: place.line,
-            text: place.text,
+            severity: if seen.counts(&file) { rule.severity } else { Severity::Hint },
+            file,
+            line,
+            text,
             advice: rule.advice,
             why: rule.why,
-        }));
+        };
+        let left_out = places.split_off(TOLD.min(places.len()));
+        hits.extend(places.into_iter().map(|place| hit(place.file.clone(), seen.line(&place), place.text)));
+        if let Some(first) = left_out.first() {
+            hits.push(hit(first.file.clone(), None, format!("{} more places like this", left_out.len())));
+        }
     }
     hits
 }

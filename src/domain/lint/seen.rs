@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Place;
+use super::{Place, Spot};
 use crate::domain::recipe::abra_sh::AbraSh;
 use crate::domain::recipe::compose::{Compose, Service};
 use crate::domain::recipe::env::EnvFile;
@@ -24,13 +24,21 @@ impl Source<'_> {
 
     /// A place at the key of that path.
     pub(super) fn at(&self, path: &[&str], text: String) -> Place {
-        Place { file: self.path.clone(), line: yaml::line_of(self.text, path), text }
+        Place { file: self.path.clone(), spot: Spot::Key(owned(path)), text }
     }
 
     /// A place at the line with these words.
     pub(super) fn with(&self, words: &[&str], text: String) -> Place {
-        Place { file: self.path.clone(), line: yaml::line_with(self.text, words), text }
+        Place { file: self.path.clone(), spot: Spot::Words(owned(words)), text }
     }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn borrowed(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
 }
 
 /// A recipe as the rules see it: as written, nothing interpolated.
@@ -95,7 +103,17 @@ impl<'a> Seen<'a> {
         let holder = self.selected().find(|(_, compose)| compose.services.contains_key(name));
         match holder {
             Some((source, _)) => source.at(&["services", name], text),
-            None => Place { file: self.selected.first().cloned().unwrap_or_default(), line: None, text },
+            None => Place { file: self.selected.first().cloned().unwrap_or_default(), spot: Spot::Line(None), text },
+        }
+    }
+
+    /// The line of a place, from 1, where one is to blame.
+    pub(super) fn line(&self, place: &Place) -> Option<usize> {
+        let text = || self.sources.iter().find(|source| source.path == place.file).map(|source| source.text);
+        match &place.spot {
+            Spot::Line(line) => *line,
+            Spot::Key(path) => yaml::line_of(text()?, &borrowed(path)),
+            Spot::Words(words) => yaml::line_with(text()?, &borrowed(words)),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::Place;
 use super::seen::{Seen, Source};
+use super::{Place, Spot};
 use crate::domain::recipe::ENV_SAMPLE;
 use crate::domain::recipe::interpolate::{Fallback, InterpolateError, Piece, interpolate, pieces, uses};
 use crate::domain::recipe::yaml;
@@ -14,7 +14,7 @@ pub(super) fn compose_parses(seen: &Seen<'_>, places: &mut Vec<Place>) {
     for source in &seen.sources {
         if let Err(error) = &source.read {
             let text = format!("this is no compose file: {}", error.message);
-            places.push(Place { file: source.path.clone(), line: error.line, text });
+            places.push(Place { file: source.path.clone(), spot: Spot::Line(error.line), text });
         }
     }
 }
@@ -24,7 +24,7 @@ pub(super) fn compose_file_exists(seen: &Seen<'_>, places: &mut Vec<Place>) {
         let text = format!("the compose file `{path}` does not exist");
         let named = seen.sample.last("COMPOSE_FILE").map(|assignment| (ENV_SAMPLE.to_owned(), Some(assignment.line)));
         let (file, line) = named.unwrap_or_else(|| (path.clone(), None));
-        places.push(Place { file, line, text });
+        places.push(Place { file, spot: Spot::Line(line), text });
     }
 }
 

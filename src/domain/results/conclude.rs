@@ -1,7 +1,7 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
 use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
-use super::{Recipe, Results, Revision, SCHEMA, Severity, count, duration, one_line};
+use super::{HostPower, Recipe, Results, Revision, SCHEMA, Severity, count, duration, one_line};
 use crate::domain::base::Resolution;
 use crate::domain::finding::{Class, Finding};
 use crate::domain::host;
@@ -35,6 +35,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         Verdict::Red => deciding(&facts.findings).map_or_else(String::new, cause),
         Verdict::NotJudged => not_judged(&facts, &rungs),
     };
+    let sentence = with_host_power(sentence, facts.host_power.as_ref());
     Results {
         schema: SCHEMA,
         verdict,
@@ -51,6 +52,8 @@ pub fn conclude(facts: RunFacts) -> Results {
             head: facts.head,
         },
         findings: facts.findings,
+        host_power: facts.host_power,
+        tests: facts.tests,
         timings: facts.timings,
         marks: facts.marks,
         warnings: facts.warnings.into_iter().chain(facts.host.iter().filter_map(host::warning)).collect(),
@@ -72,6 +75,19 @@ fn base(found: &Resolution, head: &Revision) -> Option<Revision> {
     let base = found.base.as_ref()?;
     let version = base.version.as_ref().map(ToString::to_string);
     Some(Revision { commit: Some(base.commit.clone()), version, dirty: false, source: head.source.clone() })
+}
+
+/// Whoever reads the verdict must know that the recipe could have faked it.
+fn with_host_power(sentence: String, power: Option<&HostPower>) -> String {
+    match power {
+        Some(power) => {
+            format!(
+                "{sentence}; it had host power and could fake what was seen: {}",
+                one_line(&power.reason, TITLE * 2)
+            )
+        }
+        None => sentence,
+    }
 }
 
 fn cause(finding: &Finding) -> String {

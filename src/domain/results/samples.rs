@@ -60,6 +60,8 @@ pub(crate) fn good() -> RunFacts {
             neighbour_untouched: Some(true),
             ..FloorFacts::default()
         },
+        host_power: None,
+        tests: None,
         lint_rules: 12,
         lint: vec![LintLine {
             rule: "image_latest".into(),

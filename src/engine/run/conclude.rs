@@ -9,6 +9,7 @@ use super::host::LOADS;
 use super::images::{PULL_WARNINGS, PULLS};
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
+use super::power::HOST_POWER;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
 use crate::adapters::store::{End, StageState};
@@ -26,7 +27,9 @@ use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 impl Run {
     /// Gives the run its verdict and writes its files.
     pub(super) async fn conclude(&self) -> Result<Results, EngineError> {
-        let mut results = conclude(self.facts().await?);
+        // What an app has shown, a page's title for one, may hold its secrets.
+        let results = self.log.masked_value(&conclude(self.facts().await?));
+        let mut results = results.map_err(|error| EngineError::Unreadable(error.to_string()))?;
         match results.verdict {
             Verdict::NotJudged => self.log.say(&results.sentence),
             Verdict::Green | Verdict::Red => self.log.say(format!("{}: {}", results.verdict.name(), results.sentence)),
@@ -61,7 +64,7 @@ impl Run {
         let mut head = self.plan.head.clone();
         head.version = self
             .plan
-            .deployment(&self.files, &self.target)
+            .deployment(&self.files, &self.target, self.tests())
             .ok()
             .and_then(|deployment| deployment.version)
             .map(|version| version.to_string());
@@ -77,6 +80,8 @@ impl Run {
             stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
             findings: store.findings(run).await?,
             floor,
+            host_power: store.fact(run, HOST_POWER).await?,
+            tests: self.plan.tests.clone(),
             lint_rules: if lint.is_some() { u32::try_from(RULES.len()).unwrap_or(u32::MAX) } else { 0 },
             lint: lint.unwrap_or_default(),
             cancelled: self.was_cancelled().await?,

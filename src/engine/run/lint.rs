@@ -15,8 +15,9 @@ pub(super) const LINT: &str = "lint";
 impl Run {
     /// Lints the recipe, and works out what its deploy is. The images that it needs are pulled meanwhile.
     pub(super) async fn lint(&self, live: &mut Live) -> Result<(), Stop> {
-        let planned = self.plan.deployment(&self.files, &self.target);
-        if let Ok(deployment) = &planned {
+        // What is wrong with the tests file is told by install: the recipe's own files are judged all the same.
+        let planned = self.tests.as_ref().ok().map(|tests| self.plan.deployment(&self.files, &self.target, tests));
+        if let Some(Ok(deployment)) = &planned {
             live.images = Some(self.begin_pulling(live, deployment));
         }
         let judged = self.phase("lint", By::CcCi, self.judge_files(live, planned)).await;
@@ -26,7 +27,7 @@ impl Run {
         judged
     }
 
-    async fn judge_files(&self, live: &mut Live, planned: Result<Deployment, PlanError>) -> Result<(), Stop> {
+    async fn judge_files(&self, live: &mut Live, planned: Option<Result<Deployment, PlanError>>) -> Result<(), Stop> {
         let lines: Vec<LintLine> = lint(&self.files).into_iter().map(line).collect();
         self.gate.store.put_fact(&self.plan.run, LINT, &lines).await.map_err(EngineError::from)?;
         let (errors, hints): (Vec<&LintLine>, Vec<&LintLine>) =
@@ -37,11 +38,12 @@ impl Run {
             return Err(Stop::Failed(errors.into_iter().map(|line| self.lint_error(live, line)).collect()));
         }
         match planned {
-            Ok(deployment) => {
+            None => Ok(()),
+            Some(Ok(deployment)) => {
                 live.deployment = Some(deployment);
                 Ok(())
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 let mut finding = Finding::new(FindingKind::LintError, Stage::Lint, live.now(), error.to_string());
                 finding.advice = sentence(&error.advice);
                 Err(Stop::Failed(vec![finding]))

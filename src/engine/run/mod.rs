@@ -13,7 +13,9 @@ mod install;
 mod keep;
 mod lint;
 mod memory;
+mod power;
 mod prepare;
+mod ready;
 mod step;
 mod teardown;
 
@@ -26,10 +28,12 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use self::host::Witness;
+pub(super) use self::keep::KEEP_UNTIL;
+pub(super) use self::power::HOST_POWER;
 pub(super) use self::prepare::BEFORE;
 use self::prepare::Live;
 use super::EngineError;
-use super::plan::{Plan, load_files, save_files};
+use super::plan::{Plan, load_files, load_tests, save_files, save_tests};
 use super::state::{Lock, RunFile, RunFolder, StateFolder};
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git::Source;
@@ -45,6 +49,7 @@ use crate::domain::recipe::selected::Selected;
 use crate::domain::results::{By, Results};
 use crate::domain::stage::Stage;
 use crate::domain::target::Target;
+use crate::domain::tests_file::{Frozen, TestsError, TestsFile};
 
 /// What every run of this gate shares.
 #[derive(Debug, Clone)]
@@ -67,6 +72,7 @@ pub struct Run {
     plan: Plan,
     target: Target,
     files: RecipeFiles,
+    tests: Result<TestsFile, TestsError>,
     base: Option<RecipeFiles>,
     gate: Gate,
     folder: RunFolder,
@@ -91,6 +97,11 @@ impl<E: Into<EngineError>> From<E> for Stop {
     }
 }
 
+/// Values of the tests file are hidden like those that are drawn.
+fn hide_dummies(log: &LogFile, tests: &Result<TestsFile, TestsError>) {
+    tests.iter().flat_map(|tests| tests.secrets.values()).for_each(|secret| log.hide(secret));
+}
+
 /// How often a run looks whether somebody cancelled it in the database.
 const HEED: Duration = Duration::from_secs(1);
 
@@ -107,12 +118,14 @@ impl Run {
         plan: Plan,
         source: &Source,
         base: Option<&RecipeFiles>,
+        tests: Option<Frozen>,
         target: Target,
         listener: Option<Listener>,
     ) -> Result<Self, EngineError> {
         let folder = gate.state.run(&plan.run);
         let lock = folder.hold(&plan.run)?;
         save_files(&source.files, &folder.recipe())?;
+        save_tests(tests.as_ref(), &folder.tests())?;
         if let Some(base) = base {
             save_files(base, &folder.base())?;
         }
@@ -130,8 +143,11 @@ impl Run {
         gate.store.add_run(row).await?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
         log.say(format!("run {}: {} {} on {}", plan.run, plan.recipe, plan.head.label(), plan.target));
+        let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
+        hide_dummies(&log, &tests);
         Ok(Self {
             files: source.files.clone(),
+            tests,
             base: base.cloned(),
             plan,
             target,
@@ -176,14 +192,17 @@ impl Run {
         }
         let lock = folder.hold(&plan.run)?;
         let files = load_files(&folder.recipe())?;
+        let tests = load_tests(&folder.tests())?;
+        let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
         let base = plan.base.as_ref().and_then(|found| found.base.as_ref());
         let base = base.map(|_| load_files(&folder.base())).transpose()?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
+        hide_dummies(&log, &tests);
         let cancel = CancellationToken::new();
         if row.cancelled.is_some() {
             cancel.cancel();
         }
-        Ok(Self { plan, target, files, base, gate, folder, log, created: row.created_at, cancel, _lock: lock })
+        Ok(Self { plan, target, files, base, tests, gate, folder, log, created: row.created_at, cancel, _lock: lock })
     }
 
     /// The inputs of a stored run, to look up its target before [`Run::resume`].

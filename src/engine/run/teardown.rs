@@ -3,7 +3,7 @@
 use super::install::{step_env, step_name};
 use super::prepare::{BEFORE, Live};
 use super::{Run, Stop};
-use crate::adapters::docker::undeploy::undeploy;
+use crate::adapters::docker::undeploy::{UndeployError, undeploy};
 use crate::adapters::docker::{falls_silent, inventory, runner};
 use crate::domain::finding::{Finding, FindingKind, sentences};
 use crate::domain::inventory::Inventory;
@@ -72,9 +72,18 @@ impl Run {
             }
             Some(Err(_)) => self.log.say("the runner does not answer; the gate removes the app"),
         }
-        tokio::select! {
-            removed = undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)) => Ok(removed?),
-            silent = falls_silent(&live.docker, self.patience(Stage::Teardown)) => Err(silent.into()),
+        let removed = tokio::select! {
+            removed = undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)) => removed,
+            silent = falls_silent(&live.docker, self.patience(Stage::Teardown)) => return Err(silent.into()),
+        };
+        match removed {
+            Ok(()) => Ok(()),
+            // What stays is named by the comparison: a target that cannot be cleaned is no target that cannot be reached.
+            Err(error @ UndeployError::Remains { .. }) => {
+                self.log.say(error.to_string());
+                Ok(())
+            }
+            Err(error @ UndeployError::Docker(_)) => Err(error.into()),
         }
     }
 
