@@ -148,7 +148,11 @@ impl MadeUp {
             id: RunId::from_random(random.random()),
             number,
             waits,
-            recipe: format!("recipe-{:03}", random.random_range(0..RECIPES)),
+            // Each recipe has a run, however few there are.
+            recipe: format!(
+                "recipe-{:03}",
+                if number <= RECIPES { number - 1 } else { random.random_range(0..RECIPES) }
+            ),
             cause: match (pull, random.random_bool(0.5)) {
                 (Some(_), _) => "pull_request",
                 (None, true) => "sweep",

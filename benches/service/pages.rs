@@ -1,7 +1,7 @@
 //! P6: pages, while 50 people read and runs write.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,9 @@ pub(crate) async fn read(runs: &Runs, time: Duration) -> Result<Read> {
     let end = CancellationToken::new();
     let mut writers = JoinSet::new();
     for number in 0..WRITERS {
-        writers.spawn(write(runs.folder().to_owned(), number, end.clone()));
+        // The first one's first run is the one that readers look at.
+        let writer = Writer::begin(runs.folder(), number).await?;
+        writers.spawn(writer.write(end.clone()));
     }
     let style = gate.page("/style.css").await?.1 + gate.page("/live.js").await?.1;
     let deadline = Instant::now() + time;
@@ -135,18 +137,52 @@ fn draw(runs: u32, random: &mut StdRng) -> (&'static str, String) {
 }
 
 /// One run after the other, as the command line has them: they belong to no forge, so that the gate drives none of them.
-async fn write(state: PathBuf, number: usize, end: CancellationToken) -> Result<()> {
-    let store = Store::open(&state).await?;
-    while !end.is_cancelled() {
-        let (id, at) = (RunId::from_random(rand::random()), Timestamp::now());
-        let folder = state.join("runs").join(id.as_str());
+struct Writer {
+    state: PathBuf,
+    store: Store,
+    number: usize,
+    run: RunId,
+}
+
+impl Writer {
+    async fn begin(state: &Path, number: usize) -> Result<Self> {
+        let store = Store::open(state).await?;
+        let run = RunId::from_random(rand::random());
+        let writer = Self { state: state.to_owned(), store, number, run };
+        writer.begin_run().await?;
+        Ok(writer)
+    }
+
+    async fn begin_run(&self) -> Result<()> {
+        let (id, at) = (&self.run, Timestamp::now());
+        let stack = format!("ccw{}_ci_example_org", self.number);
+        let new = NewRun { id, recipe: "notes", target: "swarm-w", stack: &stack, plan: "{}", protocol: 1, at };
+        self.store.add_run(new).await?;
+        Ok(self.store.begin_stage(id, Stage::Install, at).await?)
+    }
+
+    async fn write(mut self, end: CancellationToken) -> Result<()> {
+        loop {
+            self.say(&end).await?;
+            let told = End { verdict: Verdict::NotJudged, sentence: "not judged: made up", level: 0, results: "null" };
+            self.store.finish(&self.run, &told, Timestamp::now()).await?;
+            self.store.answered(&self.run).await?;
+            if end.is_cancelled() {
+                self.store.close().await;
+                return Ok(());
+            }
+            self.run = RunId::from_random(rand::random());
+            self.begin_run().await?;
+        }
+    }
+
+    /// What a run says until its verdict; that of the first goes on for as long as anybody reads.
+    async fn say(&self, end: &CancellationToken) -> Result<()> {
+        let folder = self.state.join("runs").join(self.run.as_str());
         std::fs::create_dir_all(&folder)?;
         let log = LogFile::open(&folder.join("log.jsonl"), None)?;
-        let stack = format!("ccw{number}_ci_example_org");
-        let new = NewRun { id: &id, recipe: "notes", target: "swarm-w", stack: &stack, plan: "{}", protocol: 1, at };
-        store.add_run(new).await?;
-        store.begin_stage(&id, Stage::Install, at).await?;
-        for word in 0..WORDS {
+        let words = if self.number == 0 { u32::MAX } else { WORDS };
+        for word in 0..words {
             log.say(format!("word {word} of the gate"));
             for line in 0..5_u64 {
                 let source = Source::Service { task: "app.1".to_owned(), container: "4f0c2d11a9b3".to_owned() };
@@ -154,19 +190,16 @@ async fn write(state: PathBuf, number: usize, end: CancellationToken) -> Result<
                 let position = Some(u64::from(word) * 10 + line + 1);
                 log.write(Record { at: Timestamp::now(), source, position, text });
             }
-            store.put_fact(&id, "memory", &"m".repeat(4_000)).await?;
-            store.begin_phase(&id, &format!("phase {}", word / 3), "docker", Timestamp::now()).await?;
+            self.store.put_fact(&self.run, "memory", &"m".repeat(4_000)).await?;
+            let phase = format!("phase {}", word % 8);
+            self.store.begin_phase(&self.run, &phase, "docker", Timestamp::now()).await?;
             tokio::select! {
                 () = end.cancelled() => break,
                 () = tokio::time::sleep(SAYS) => {}
             }
         }
-        let end = End { verdict: Verdict::NotJudged, sentence: "not judged: made up", level: 0, results: "null" };
-        store.finish(&id, &end, Timestamp::now()).await?;
-        store.answered(&id).await?;
+        Ok(())
     }
-    store.close().await;
-    Ok(())
 }
 
 /// A table, and the figures.

@@ -10,6 +10,7 @@ use crate::config;
 use crate::domain::base::{Considered, Resolution, Standing};
 use crate::domain::ids::{DomainName, RunId, TargetName};
 use crate::domain::target::{Endpoint, Role, Target};
+use crate::domain::tests_file::TestsFile;
 use crate::engine::base;
 use crate::engine::plan::{Limits, Plan};
 
@@ -37,8 +38,8 @@ pub(super) async fn plan(arguments: Arguments) -> anyhow::Result<Exit> {
         None => nowhere()?,
     };
     let run = RunId::from_random(*b"\0\0\0\0\0\0\0\0\0\0\0\0");
-    let plan = Plan::new(run, &source, Some(base.clone()), &target, None, Limits::default())?;
-    let deployment = plan.deployment(&source.files, &target)?;
+    let plan = Plan::new(run, &source, Some(base.clone()), &target, None, Limits::default(), None)?;
+    let deployment = plan.deployment(&source.files, &target, &TestsFile::default())?;
     let mut out = std::io::stdout().lock();
     let version = deployment.version.as_ref().map_or_else(|| "no version label".to_owned(), ToString::to_string);
     writeln!(out, "{} {version} ({})", source.name, source.chaos_version)?;
@@ -64,8 +65,11 @@ pub(super) async fn plan(arguments: Arguments) -> anyhow::Result<Exit> {
     for network in &deployment.networks_external {
         writeln!(out, "  network  {network}  (must be there)")?;
     }
-    for host in &deployment.hosts {
+    for host in deployment.routes.iter().map(|route| &route.host) {
         writeln!(out, "  ask      https://{host}/")?;
+    }
+    for power in &deployment.host_power {
+        writeln!(out, "  power    {power}: refused, unless the tests file allows it")?;
     }
     for note in &deployment.notes {
         writeln!(out, "  note     {note}")?;

@@ -1,7 +1,7 @@
 //! `cc-ci run`.
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -19,6 +19,7 @@ use crate::adapters::store::Store;
 use crate::config;
 use crate::domain::ids::RunId;
 use crate::domain::results::Results;
+use crate::domain::tests_file::{self, Frozen, Origin};
 use crate::domain::verdict::Verdict;
 use crate::engine::base;
 use crate::engine::plan::{Limits, Plan};
@@ -43,6 +44,9 @@ pub(super) struct Arguments {
     /// Leave the app up for so long before it is removed, e.g. 30m; Ctrl-C ends it earlier
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     keep: Option<u64>,
+    /// The folder with the recipe's tests file, cc-ci.toml
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    tests: Option<PathBuf>,
     /// The whole run may take so long, e.g. 20m [default: 60m]
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value_t = Limits::default().total_seconds, hide_default_value = true)]
     limit: u64,
@@ -148,9 +152,21 @@ async fn begin(
     let base = base::find(&opened, arguments.base.as_deref(), &[]).await?;
     let source = opened.source;
     let limits = Limits { total_seconds: arguments.limit, ..Limits::default() };
-    let plan =
-        Plan::new(RunId::from_random(rand::random()), &source, Some(base.resolution), &target, arguments.keep, limits)?;
-    Ok(Run::begin(gate, plan, &source, base.files.as_ref(), target, Some(sender)).await?)
+    let tests = arguments.tests.as_deref().map(tests_file).transpose()?;
+    let run = RunId::from_random(rand::random());
+    let plan = Plan::new(run, &source, Some(base.resolution), &target, arguments.keep, limits, tests.as_ref())?;
+    Ok(Run::begin(gate, plan, &source, base.files.as_ref(), tests, target, Some(sender)).await?)
+}
+
+/// The tests file of a folder; what it says is judged by the run.
+fn tests_file(folder: &Path) -> anyhow::Result<Frozen> {
+    let path = folder.join(tests_file::FILE);
+    let file = fs::File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut bytes = Vec::new();
+    // One byte more than is allowed, so that the reader can tell.
+    file.take(tests_file::LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    let origin = Origin { source: path.display().to_string(), commit: None };
+    Ok(Frozen { origin, text: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
 /// Ctrl-C and SIGTERM.

@@ -56,7 +56,7 @@ keys! {
     FORGE_TOKEN Secret "" "That account's token, with the scopes `write:issue`, `read:repository`, `read:organization`, and `write:repository` for commit statuses"
     ORGANISATION Plain "" "The organisation whose recipes are watched"
     RECIPES Plain "" "Only these recipes, by repository name; `*` stands for any characters: `traefik, matrix-*`. All, if it is not set"
-    TESTS_REPOSITORY Plain "" "The repository with `recipes.toml`, which then says what is watched, `owner/name`"
+    TESTS_REPOSITORY Plain "" "The repository with `recipes.toml`, which then says what is watched, and with tests files, `tests/RECIPE/cc-ci.toml`; `owner/name`"
     POLL_SECONDS Plain "15" "Seconds between two polls of the forge, 1 to 3600"
 
     WEBHOOK_SECRET Secret "" "What the forge's webhooks are signed with; several, one per line, are all valid, so that it can be changed"

@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::{Rung, Stage};
 
-/// Declares the kinds once: identifier, name in results, default class, advice.
+pub mod sentences;
+
+/// Declares the kinds once: what it means, identifier, name in results, default class, advice.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident $name:literal $class:ident $advice:literal;)*) => {
+    ($(#[doc = $meaning:literal] $kind:ident $name:literal $class:ident $advice:literal;)*) => {
         /// What went wrong. The names are stable: tests, pages and other programs rely on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
-        pub enum FindingKind { $($(#[$doc])* #[serde(rename = $name)] $kind),* }
+        pub enum FindingKind { $(#[doc = $meaning] #[serde(rename = $name)] $kind),* }
 
         impl FindingKind {
             /// All kinds.
@@ -21,6 +23,12 @@ macro_rules! kinds {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name),* }
+            }
+
+            /// One sentence that says what has happened.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$kind => $meaning.trim_ascii()),* }
             }
 
             /// Whose fault it usually is; a finding may know better.
@@ -80,7 +88,7 @@ kinds! {
     /// A stage or the run reached its time limit.
     Deadline "deadline" Unknown "If the recipe needs longer, raise its `timeout` label.";
     /// The compose file can rule its host.
-    HostPower "host_power" Recipe "Remove the mount or privilege, or ask the maintainers of the tests to allow it with a reason.";
+    HostPower "host_power" Recipe "Remove the mount or privilege, or ask the maintainers of the tests file to allow it: `host_power = \"the reason\"`.";
     /// The target's CPU, memory or disk was used up by something else.
     HostStarved "host_starved" Infra "Give the target more of what was short, or run fewer things on it.";
     /// Something was left behind on the target.

@@ -16,8 +16,10 @@ pub use self::conclude::conclude;
 pub use self::facts::{Asset, Converged, FloorFacts, HttpFact, RunFacts, StageOutcome};
 use super::base::Resolution;
 use super::finding::Finding;
+use super::host::HostLoad;
 use super::ids::{CommitSha, DomainName, RecipeName, RunId, TargetName};
 pub use super::lint::Severity;
+use super::tests_file::Origin;
 use super::verdict::{Rungs, Verdict};
 
 /// The number of the shape of `results.json`; it grows when a field changes its meaning or goes. New fields do not count.
@@ -43,6 +45,12 @@ pub struct Results {
     pub rungs: Rungs,
     /// All causes found, in the order in which they were found.
     pub findings: Vec<Finding>,
+    /// By what the recipe could rule its target, where that was allowed and it ran; `null`: it could not, or did not run.
+    #[serde(default)]
+    pub host_power: Option<HostPower>,
+    /// Where the tests file came from; `null`: there was none.
+    #[serde(default)]
+    pub tests: Option<Origin>,
     /// What was shown to hold, one claim each.
     pub verified: Vec<String>,
     /// What was not shown, each with its reason.
@@ -52,6 +60,9 @@ pub struct Results {
     /// Instants worth a mark on the time axis: exits, memory kills, health turning.
     #[serde(default)]
     pub marks: Vec<Mark>,
+    /// The load of the target's host, for each stage in which the runner took readings.
+    #[serde(default)]
+    pub host: Vec<HostLoad>,
     /// How often something was deployed.
     pub deploys: Deploys,
     /// The images that ran, as they were resolved.
@@ -81,6 +92,16 @@ pub struct Results {
     /// Files of the run that were whole before this one was written, so that its signature vouches for them as well.
     #[serde(default)]
     pub artefacts: Vec<Artefact>,
+}
+
+/// Host power that the tests file allowed: what was seen on this target rests on the recipe's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HostPower {
+    /// The reason that the tests file gives.
+    pub reason: String,
+    /// What gives it, one sentence each.
+    pub found: Vec<String>,
 }
 
 /// What was tested.

@@ -165,6 +165,12 @@ impl RunFolder {
         self.root.join("recipe.tar")
     }
 
+    /// The tests file as it was when the run was made, if there was one.
+    #[must_use]
+    pub fn tests(&self) -> PathBuf {
+        self.root.join("tests.json")
+    }
+
     /// The files of the base, where there is one.
     #[must_use]
     pub fn base(&self) -> PathBuf {
@@ -201,13 +207,13 @@ impl RunFolder {
         self.file(RunFile::Report)
     }
 
-    /// Removes what only the newest runs keep: log, report, evidence, recipe and base. The results stay.
+    /// Removes what only the newest runs keep: log, report, evidence, recipe, base and tests file. The results stay.
     ///
     /// # Errors
     /// When one cannot be removed; one that is not there is removed.
     pub fn thin_out(&self) -> Result<(), EngineError> {
         let go = RunFile::ALL.into_iter().filter(|file| file.goes()).map(|file| self.file(file));
-        for path in go.chain([self.recipe(), self.base(), self.seen()]) {
+        for path in go.chain([self.recipe(), self.base(), self.tests(), self.seen()]) {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(EngineError::File { path, source });

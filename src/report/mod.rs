@@ -12,6 +12,8 @@ pub mod lint;
 #[cfg(test)]
 mod samples;
 mod sarif;
+#[cfg(test)]
+mod schema;
 mod text;
 mod timeline;
 pub mod words;

@@ -26,6 +26,9 @@ pub fn summary(results: &Results, colour: bool) -> String {
     }
     out.push_str(&format!("\n  {}\n", rungs(results, pen)));
     out.push_str(&format!("  base: {}\n", clean::line(&words::base(results))));
+    if let Some(images) = words::images(results) {
+        out.push_str(&format!("  images: {images}\n"));
+    }
     list(&mut out, "Verified", &results.verified, words::verdict(crate::domain::verdict::Verdict::Green), pen);
     let open = words::rung(crate::domain::stage::RungState::NotVerified);
     list(&mut out, "Not verified", &results.not_verified, open, pen);

@@ -79,6 +79,22 @@ pub fn pulled(pull: &Pull) -> String {
     }
 }
 
+/// How the target came to have its images, in one phrase; nothing where none was asked for.
+#[must_use]
+pub fn images(results: &Results) -> Option<String> {
+    let (cold, warm): (Vec<&Pull>, Vec<&Pull>) = results.pulls.iter().partition(|pull| pull.store == Store::Cold);
+    let there = format!("{} in the target's store", warm.len());
+    let longest = cold.iter().map(|pull| pull.ms).max().unwrap_or(0);
+    let came =
+        format!("{} pulled, {} in {}", cold.len(), size(cold.iter().map(|pull| pull.bytes).sum()), duration(longest));
+    match (warm.len(), cold.len()) {
+        (0, 0) => None,
+        (_, 0) => Some(there),
+        (0, _) => Some(came),
+        (_, _) => Some(format!("{there}, {came}")),
+    }
+}
+
 /// What head was compared with or upgraded from, and why: a phrase without a full stop.
 #[must_use]
 pub fn base(results: &Results) -> String {

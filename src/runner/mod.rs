@@ -3,6 +3,7 @@
 //!
 //! PID 1 is level-triggered: a signal or a tick only wakes it; what it does follows from the files that are there.
 
+mod host;
 mod probe;
 mod process;
 mod secrets;

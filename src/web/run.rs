@@ -14,7 +14,7 @@ use super::files::SIGNERS;
 use super::frame::{Frame, capital};
 use super::log::{self, Shots};
 use super::now::{since, strip};
-use super::view::Row;
+use super::view::{Instant, Row};
 use super::visitor::Visitor;
 use super::why::{self, Waits};
 use super::{Here, SCRIPT, STYLE, Site, rendered, run_number};
@@ -72,6 +72,8 @@ struct Running {
     findings: Vec<Finding>,
     picture: String,
     shown: Shots,
+    /// Where the app stays up for a person, and until when.
+    up: Option<(String, Instant)>,
 }
 
 #[derive(Template)]
@@ -146,7 +148,8 @@ async fn running(site: &Site, (frame, around): (Frame, Around), run: Shown) -> R
     };
     let picture = report::picture(&times, PHASES, &format!("/runs/{}/results.json", run.number))?;
     let shown = log::read(site.service.state().run(&run.id).log(), From::End, TAIL, &run).await?;
-    Ok(Running { frame, around, strip, strip_said, findings, picture, shown })
+    let up = site.service.kept(&run.id).await?.map(|up| (up.url, Instant::new(up.until)));
+    Ok(Running { frame, around, strip, strip_said, findings, picture, shown, up })
 }
 
 fn timing(phase: &Phase, now: Timestamp) -> Timing {

@@ -138,7 +138,7 @@ fn flow(random: &mut Random, depth: usize, text: &mut String) {
 /// About a megabyte that becomes much more, or goes very deep, or is one thing alone.
 pub(crate) fn bomb(random: &mut Random) -> String {
     let many = 1 << random.below(18);
-    match random.below(14) {
+    match random.below(15) {
         0 => doubling(random, "[", "]"),
         1 => doubling(random, "{x: ", "}"),
         2 => "[".repeat(many),
@@ -152,6 +152,10 @@ pub(crate) fn bomb(random: &mut Random) -> String {
         10 => format!("services:\n  app:\n    image: {}\n", "${A:-".repeat(many)),
         11 => format!("services:\n  app:\n    ports: [\"{}\"]\n", "1-65535:".repeat(many)),
         12 => format!("services:\n  app:\n    environment:\n{}", "      - A=${A}${A}${A}\n".repeat(many)),
+        13 => format!(
+            "services:\n  app:\n    image: a:1\n    ports:\n{}",
+            (0..many).map(|n| format!("      - \"{n}:{n}\"\n")).collect::<String>()
+        ),
         _ => "- ".repeat(many),
     }
 }
@@ -177,4 +181,18 @@ fn merges(many: usize) -> String {
         text.push_str(&format!("m{level}: &m{level}\n  <<: [*m{0}, *m{0}]\n  k{level}: 1\n", level - 1));
     }
     text + "services:\n  app:\n    <<: *m0\n"
+}
+
+/// Values that name each other, and many of them, each behind these words.
+pub(crate) fn assignments(random: &mut Random, words: &str) -> String {
+    let many = 1 << random.below(16);
+    let long = "x".repeat(60_000);
+    match random.below(6) {
+        0 => format!("{words}A={long}\n{}", (0..many).map(|n| format!("{words}B{n}=$A\n")).collect::<String>()),
+        1 => format!("{words}A={long}\n{words}B={}\n", "$A".repeat(many)),
+        2 => format!("{words}A=x\n{}", format!("{words}A=$A$A\n").repeat(many)),
+        3 => (0..many).map(|n| format!("{words}A{n}={n}\n")).collect(),
+        4 => format!("{words}COMPOSE_FILE=\"{}\"\n", "compose.yml:".repeat(many)),
+        _ => format!("{words}A=\"{}\"\n", "${".repeat(many)),
+    }
 }

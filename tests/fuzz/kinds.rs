@@ -1,7 +1,7 @@
 //! What is read, and by whom.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cc_ci::adapters::forge::webhook;
 use cc_ci::adapters::logread::{self, From};
@@ -74,7 +74,9 @@ impl Kind {
             Self::Compose if random.one_in(2) => compose::made_up(random).into_bytes(),
             Self::Compose => random.mutated(&texts::COMPOSE),
             Self::Bomb => compose::bomb(random).into_bytes(),
+            Self::Env if random.one_in(500) => compose::assignments(random, "").into_bytes(),
             Self::Env => random.mutated(&texts::ENV),
+            Self::AbraSh if random.one_in(500) => compose::assignments(random, "export ").into_bytes(),
             Self::AbraSh => random.mutated(&texts::ABRA_SH),
             Self::Webhook => random.mutated(&texts::DELIVERIES),
             Self::Toml => random.mutated(&texts::TOML),
@@ -90,29 +92,19 @@ impl Kind {
             Self::Env => recipe_with(ENV_SAMPLE),
             Self::AbraSh => recipe_with(ABRA_SH),
             Self::Webhook => Box::new(webhook),
-            Self::Toml => {
-                let file = on_disk();
-                Box::new(move |input| toml(input, &file.1))
-            }
-            Self::Settings => {
-                let file = on_disk();
-                Box::new(move |input| settings(input, &file.1))
-            }
-            Self::Log => {
-                let file = on_disk();
-                Box::new(move |input| log_file(input, &file.1))
-            }
+            Self::Toml => on_disk(toml),
+            Self::Settings => on_disk(settings),
+            Self::Log => on_disk(log_file),
         }
     }
 }
 
-/// A file that may be written a million times: in memory where there is such a place.
-fn on_disk() -> (tempfile::TempDir, PathBuf) {
+/// A reader with a file that may be written a million times: in memory where there is such a place.
+fn on_disk(read: fn(&[u8], &Path)) -> Reader {
     let memory = PathBuf::from("/dev/shm");
     let place = if memory.is_dir() { memory } else { std::env::temp_dir() };
     let folder = tempfile::tempdir_in(place).unwrap();
-    let file = folder.path().join("file");
-    (folder, file)
+    Box::new(move |input| read(input, &folder.path().join("file")))
 }
 
 /// What was understood is understood again when it is written down.
@@ -164,7 +156,7 @@ fn webhook(input: &[u8]) {
     }
 }
 
-fn toml(input: &[u8], file: &std::path::Path) {
+fn toml(input: &[u8], file: &Path) {
     let _read = Enrolment::read(&String::from_utf8_lossy(input)).map(|enrolled| {
         let name = RecipeName::parse("immich-machine-learning").unwrap();
         (enrolled.holds(name.as_str()), enrolled.weight(&name), enrolled.sweeps(&name))
@@ -173,14 +165,14 @@ fn toml(input: &[u8], file: &std::path::Path) {
     let _target = target("lab", file);
 }
 
-fn settings(input: &[u8], file: &std::path::Path) {
+fn settings(input: &[u8], file: &Path) {
     std::fs::write(file, input).unwrap();
     if let Ok(layers) = Layers::default().with_file(file) {
         let _read = (Settings::read(&layers, PathBuf::from("/nonexistent")), effective(&layers));
     }
 }
 
-fn log_file(input: &[u8], file: &std::path::Path) {
+fn log_file(input: &[u8], file: &Path) {
     let (records, whole) = log::read(input);
     assert!(whole <= input.len());
     records.iter().for_each(|record| _ = clean_line(&record.text));

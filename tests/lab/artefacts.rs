@@ -76,7 +76,11 @@ fn s63_s67_a_green_run_is_signed_has_its_evidence_and_no_secret() {
     let lab = lab();
     let mut run = lab.run("notes", &["--keep", "10m"]);
     run.wait_for("stays up until");
-    let container = lab.docker(&["ps", "-q", "--filter", "name=_app."]);
+    let deploys =
+        run.log().into_iter().find_map(|line| line.text.strip_prefix("docker stack deploy ").map(str::to_owned));
+    let stack = deploys.unwrap().split(' ').next().unwrap().to_owned();
+    let service = format!("label=com.docker.swarm.service.name={stack}_app");
+    let container = lab.docker(&["ps", "-q", "--filter", &service]);
     let secrets = lab.docker(&["exec", &container, "sh", "-c", "cat /run/secrets/*"]);
     run.interrupt();
     let finished = run.finish();

@@ -61,7 +61,7 @@ const ATTEMPTS: [Attempt; 10] = [
     },
     Attempt {
         what: "another host (-W registry.lab:5000)",
-        script: "printf 'GET /v2/ HTTP/1.0\\r\\n\\r\\n' | $SSH -W registry.lab:5000 t | grep HTTP/1",
+        script: "{ printf 'GET /v2/ HTTP/1.0\\r\\n\\r\\n'; sleep 2; } | $SSH -W registry.lab:5000 t | grep HTTP/1",
         lines: &["PermitOpen"],
         options: ANYWHERE,
         shell: false,
@@ -90,7 +90,7 @@ const ATTEMPTS: [Attempt; 10] = [
     Attempt {
         what: "a socket opened there (-R)",
         script: "$SSH -f -N -M -S $DIR/ctl -o ExitOnForwardFailure=yes -R /tmp/x.sock:127.0.0.1:$PORT t && $SSH -S $DIR/ctl -O exit t",
-        lines: &["AllowStreamLocalForwarding", "PermitListen"],
+        lines: &["AllowStreamLocalForwarding", "AllowTcpForwarding", "PermitListen"],
         options: NOTHING,
         shell: false,
     },

@@ -55,6 +55,8 @@ impl Scene {
             assets: Vec::new(),
         };
         RunFacts {
+            host_power: None,
+            tests: None,
             run: run.id.clone(),
             recipe: run.recipe.clone(),
             head: Revision {
@@ -81,6 +83,7 @@ impl Scene {
             kept: false,
             timings: Vec::new(),
             marks: Vec::new(),
+            host: Vec::new(),
             deploys: Deploys { fresh: 1, upgrade: 0 },
             images: Vec::new(),
             pulls: Vec::new(),

@@ -7,7 +7,7 @@ use std::io::Write as _;
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, Places};
+use super::{Exit, Places, control};
 use crate::adapters::docker::{connect, inventory as found};
 use crate::adapters::session::Session;
 use crate::adapters::store::Store;
@@ -19,6 +19,8 @@ use crate::engine::sweep::Sweep;
 pub(super) enum Command {
     /// List everything on a target, one `kind name` line each, sorted; the claim of a running run is left out
     Inventory(InventoryArguments),
+    /// Tell the service that a quarantined target was set up anew
+    Trust(control::TrustArguments),
     /// Set up a test host: print the script, or check or apply it over your own ssh
     Setup(Box<setup::SetupArguments>),
     /// Use the engine of this machine as a target, just to try; not isolated
@@ -46,6 +48,7 @@ pub(super) struct SweepArguments {
 pub(super) async fn target(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Inventory(arguments) => inventory(arguments).await,
+        Command::Trust(arguments) => control::trust(arguments).await,
         Command::Setup(arguments) => setup::setup(*arguments).await,
         Command::Trial(arguments) => trial::trial(arguments).await,
     }

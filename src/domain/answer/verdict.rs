@@ -77,7 +77,8 @@ fn headline(judged: &Judged) -> (String, String) {
     let options = if options.is_empty() { options } else { format!(" ({options})") };
     let cause = if short.is_empty() { String::new() } else { format!(": {}", sentence(&short, HEADLINE)) };
     let recipe = text(results.recipe.name.as_str(), 64);
-    let head = format!("### {glyph} {recipe} {}{options} is {word}{tries}{cause}", code(&label, 80));
+    let power = if results.host_power.is_some() { " with host power" } else { "" };
+    let head = format!("### {glyph} {recipe} {}{options}{power} is {word}{tries}{cause}", code(&label, 80));
     // What did not fit stands below as a whole.
     let rest = if short.chars().count() > HEADLINE { bare.to_owned() } else { rest };
     let said = sentence(&capital(rest.trim_end_matches('.')), SENTENCE);

@@ -77,7 +77,9 @@ impl Attempt {
         match self {
             Self::Shell | Self::Command | Self::FileTransfer => "`MaxSessions 0` and `ForceCommand /bin/false`",
             Self::RemotePort => "`AllowTcpForwarding local` and `PermitListen none`",
-            Self::RemoteSocket => "`AllowStreamLocalForwarding local` and `PermitListen none`",
+            Self::RemoteSocket => {
+                "`AllowStreamLocalForwarding local`, `AllowTcpForwarding local` and `PermitListen none`"
+            }
             Self::OtherPort | Self::OtherHost | Self::OtherSocket => {
                 "`PermitOpen 127.0.0.1:443 [/var/run/docker.sock]:*`"
             }

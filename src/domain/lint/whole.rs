@@ -1,5 +1,7 @@
 //! Rules about the repository as a whole.
 
+use std::collections::BTreeMap;
+
 use super::seen::{Place, Seen};
 use crate::domain::deployment::{Facts, plan};
 use crate::domain::ids::{DomainName, RecipeName, StackName};
@@ -42,7 +44,8 @@ pub(super) const DEPLOYABLE: &str = "C027";
 pub(super) fn deployable(seen: &Seen<'_>, places: &mut Vec<Place>) {
     let named = DomainName::parse("app.example.com").and_then(|domain| {
         let (stack, recipe) = (StackName::of_domain(&domain)?, RecipeName::parse("recipe")?);
-        Ok(Facts { stack, domain, recipe, commit: "00000000".to_owned(), forced: std::collections::BTreeMap::new() })
+        let (forced, overrides) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Facts { stack, domain, recipe, commit: "00000000".to_owned(), forced, overrides })
     });
     let Ok(facts) = named else { return };
     if let Err(error) = plan(seen.files, &facts) {

@@ -1,8 +1,9 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
 use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
-use super::{Recipe, Results, SCHEMA, Severity, count, duration, one_line};
+use super::{HostPower, Recipe, Results, SCHEMA, Severity, count, duration, one_line};
 use crate::domain::finding::{Class, Finding};
+use crate::domain::host;
 use crate::domain::stage::{Rung, RungState, Stage};
 use crate::domain::verdict::{RungResult, Rungs, Verdict, deciding, verdict};
 
@@ -33,6 +34,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         Verdict::Red => deciding(&facts.findings).map_or_else(String::new, cause),
         Verdict::NotJudged => not_judged(&facts, &rungs),
     };
+    let sentence = with_host_power(sentence, facts.host_power.as_ref());
     Results {
         schema: SCHEMA,
         verdict,
@@ -44,8 +46,12 @@ pub fn conclude(facts: RunFacts) -> Results {
         run: facts.run,
         recipe: Recipe::new(facts.recipe, facts.head, facts.base.as_ref()),
         findings: facts.findings,
+        host_power: facts.host_power,
+        tests: facts.tests,
         timings: facts.timings,
         marks: facts.marks,
+        warnings: facts.warnings.into_iter().chain(facts.host.iter().filter_map(host::warning)).collect(),
+        host: facts.host,
         deploys: facts.deploys,
         images: facts.images,
         pulls: facts.pulls,
@@ -53,10 +59,22 @@ pub fn conclude(facts: RunFacts) -> Results {
         target: facts.target,
         started: facts.started,
         finished: facts.finished,
-        warnings: facts.warnings,
         lint: facts.lint,
         resources: facts.resources,
         artefacts: facts.artefacts,
+    }
+}
+
+/// Whoever reads the verdict must know that the recipe could have faked it.
+fn with_host_power(sentence: String, power: Option<&HostPower>) -> String {
+    match power {
+        Some(power) => {
+            format!(
+                "{sentence}; it had host power and could fake what was seen: {}",
+                one_line(&power.reason, TITLE * 2)
+            )
+        }
+        None => sentence,
     }
 }
 

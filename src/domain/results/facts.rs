@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Artefact, Deploys, Driver, Image, LintLine, Mark, Pull, Resources, Revision, Target, Timing};
+use super::{Artefact, Deploys, Driver, HostPower, Image, LintLine, Mark, Pull, Resources, Revision, Target, Timing};
 use crate::domain::base::Resolution;
 use crate::domain::finding::Finding;
+use crate::domain::host::HostLoad;
 use crate::domain::ids::{RecipeName, RunId};
 use crate::domain::stage::Stage;
+use crate::domain::tests_file::Origin;
 
 /// Everything that is known at the end of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +30,12 @@ pub struct RunFacts {
     pub findings: Vec<Finding>,
     /// What the zero-config floor saw.
     pub floor: FloorFacts,
+    /// Host power that was allowed and in force.
+    #[serde(default)]
+    pub host_power: Option<HostPower>,
+    /// Where the tests file came from.
+    #[serde(default)]
+    pub tests: Option<Origin>,
     /// How many lint rules were really evaluated.
     pub lint_rules: u32,
     /// What they said.
@@ -40,6 +48,8 @@ pub struct RunFacts {
     pub timings: Vec<Timing>,
     /// Instants worth a mark on the time axis.
     pub marks: Vec<Mark>,
+    /// The load of the target's host, by stage.
+    pub host: Vec<HostLoad>,
     /// How often something was deployed.
     pub deploys: Deploys,
     /// The images as they were resolved.

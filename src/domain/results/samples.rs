@@ -60,6 +60,8 @@ pub(crate) fn good() -> RunFacts {
             neighbour_untouched: Some(true),
             ..FloorFacts::default()
         },
+        host_power: None,
+        tests: None,
         lint_rules: 12,
         lint: vec![LintLine {
             rule: "image_latest".into(),
@@ -86,6 +88,7 @@ pub(crate) fn good() -> RunFacts {
             ("compare", 19_000, 350, By::CcCi),
         ]),
         marks: Vec::new(),
+        host: Vec::new(),
         deploys: Deploys { fresh: 1, upgrade: 0 },
         images: vec![Image {
             service: "app".into(),

@@ -162,6 +162,8 @@ fn sshd(user: &HostUser) -> Step {
              fi\n\
              rm -f \"$kept\"\n\
              reload_sshd\n\
+             \"$sshd\" -T -C user={user},host=localhost,addr=127.0.0.1 | grep -Eq '^(allow|deny)(users|groups) ' &&\n  \
+               note 'AllowUsers, AllowGroups or the like is set here: it must let {user} in'\n\
              done_sshd || fail \"another file sets something else for {user}: $sshd -T -C user={user}\""
         ),
     }

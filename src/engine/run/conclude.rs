@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use super::Run;
 use super::evidence::RESOURCES;
 use super::floor::FLOOR;
+use super::host::LOADS;
 use super::images::{PULL_WARNINGS, PULLS};
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
+use super::power::HOST_POWER;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
 use crate::adapters::store::{End, StageState};
@@ -25,7 +27,9 @@ use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 impl Run {
     /// Gives the run its verdict and writes its files.
     pub(super) async fn conclude(&self) -> Result<Results, EngineError> {
-        let mut results = conclude(self.facts().await?);
+        // What an app has shown, a page's title for one, may hold its secrets.
+        let results = self.log.masked_value(&conclude(self.facts().await?));
+        let mut results = results.map_err(|error| EngineError::Unreadable(error.to_string()))?;
         match results.verdict {
             Verdict::NotJudged => self.log.say(&results.sentence),
             Verdict::Green | Verdict::Red => self.log.say(format!("{}: {}", results.verdict.name(), results.sentence)),
@@ -60,7 +64,7 @@ impl Run {
         let mut head = self.plan.head.clone();
         head.version = self
             .plan
-            .deployment(&self.files, &self.target)
+            .deployment(&self.files, &self.target, self.tests())
             .ok()
             .and_then(|deployment| deployment.version)
             .map(|version| version.to_string());
@@ -76,11 +80,14 @@ impl Run {
             stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
             findings: store.findings(run).await?,
             floor,
+            host_power: store.fact(run, HOST_POWER).await?,
+            tests: self.plan.tests.clone(),
             lint_rules: if lint.is_some() { u32::try_from(RULES.len()).unwrap_or(u32::MAX) } else { 0 },
             lint: lint.unwrap_or_default(),
             cancelled: self.was_cancelled().await?,
             timings: self.timings().await?,
             marks: self.marks().await?,
+            host: store.fact(run, LOADS).await?.unwrap_or_default(),
             deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
             pulls: store.fact(run, PULLS).await?.unwrap_or_default(),

@@ -97,7 +97,7 @@ impl Run {
             store: self.gate.store.clone(),
             log: Arc::clone(&self.log),
             clock_offset: live.engine.clock_offset,
-            rules: self.plan.rules(),
+            rules: self.plan.rules(self.tests()),
             silence: Duration::from_secs(self.plan.silence_seconds),
             base: self.base_images(),
         };

@@ -37,7 +37,10 @@ const STEP_ENV: [(&str, &str); 3] =
 impl Run {
     /// Deploys head onto nothing and waits until it runs and answers.
     pub(super) async fn install(&self, live: &mut Live) -> Result<(), Stop> {
+        self.usable_tests(live)?;
         let deployment = self.deployment(live)?;
+        self.store(NOTES, &self.notes(&deployment)).await?;
+        self.allowed(live, &deployment).await?;
         let wanted = match self.stored::<Wanted>(WANTED).await? {
             Some(wanted) => wanted,
             None => {
@@ -45,15 +48,20 @@ impl Run {
                 self.deploy(live, &deployment).await?
             }
         };
+        self.look_again(live, &wanted).await?;
         live.memory = Some(MemoryWatch::begin(live.docker.clone(), self.plan.stack.clone()));
         live.watch = Some(self.watch(live, &deployment, wanted).await?);
         let Some(watch) = &live.watch else { return Ok(()) };
         let converged = self.phase("converge", By::App, self.converge(live, watch));
         converged.await?;
+        let asked = async {
+            self.phase("ready", By::App, self.ready(live, &deployment)).await?;
+            self.phase("floor", By::App, self.floor(live, &deployment)).await
+        };
         tokio::select! {
             biased;
             findings = watch.failed() => Err(Stop::Failed(findings)),
-            floor = self.phase("floor", By::App, self.floor(live, &deployment)) => floor,
+            asked = asked => asked,
         }
     }
 
@@ -63,7 +71,7 @@ impl Run {
             Some(deployment) => Ok(deployment.clone()),
             None => self
                 .plan
-                .deployment(&self.files, &self.target)
+                .deployment(&self.files, &self.target, self.tests())
                 .map_err(|error| Stop::Failed(vec![self.refused(live, Stage::Install, &error)])),
         }
     }
@@ -76,11 +84,17 @@ impl Run {
         Ok(self.gate.store.put_fact(&self.plan.run, key, value).await.map_err(EngineError::from)?)
     }
 
+    /// The same for what an app has shown: its secrets are no secret to it.
+    pub(super) async fn store_shown<T: serde::Serialize + serde::de::DeserializeOwned>(
+        &self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Stop> {
+        let masked = self.log.masked_value(value).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+        self.store(key, &masked).await
+    }
+
     async fn deploy(&self, live: &Live, deployment: &Deployment) -> Result<Wanted, Stop> {
-        let by_hand = deployment.secrets.iter().filter(|secret| !secret.generate);
-        let by_hand = by_hand
-            .map(|secret| format!("secret {}: operators insert it by hand; here it has a random value", secret.name));
-        self.store(NOTES, &deployment.notes.iter().cloned().chain(by_hand).collect::<Vec<_>>()).await?;
         self.phase("secrets", By::CcCi, self.secrets(live, deployment)).await?;
         if let Some(id) = &live.runner {
             let (name, text) = &deployment.own_file;
@@ -96,12 +110,13 @@ impl Run {
         }
         let ended = self.phase("deploy call", By::Docker, self.step(live, Stage::Install, &step)).await?;
         if !ended.end.succeeded() {
-            return Err(Stop::Failed(vec![deploy_call::refused(
-                &ended.output,
-                &ended.end.how.to_string(),
-                Stage::Install,
-                live.now(),
-            )]));
+            let call = deploy_call::Call {
+                output: &ended.output,
+                how: &ended.end.how.to_string(),
+                stack: self.plan.stack.as_str(),
+                services: &deployment.services,
+            };
+            return Err(Stop::Failed(vec![deploy_call::refused(call, Stage::Install, live.now())]));
         }
         let snapshot = self.observer(live, deployment).look().await?;
         let ours = |name: &str| deployment.services.iter().any(|service| service.name == name);
@@ -125,7 +140,7 @@ impl Run {
         let known = self.recall_secrets(live).await?;
         let mut made = runner::Files::new();
         for secret in deployment.secrets.iter().filter(|secret| !known.contains_key(&secret.full_name)) {
-            let value = generate(secret);
+            let value = self.dummy(secret).unwrap_or_else(|| generate(secret));
             self.log.hide(&SecretString::from(value.clone()));
             let content = runner::Content { bytes: value.into_bytes(), mode: 0o600 };
             made.insert(format!("{}/{}", SECRETS.trim_start_matches('/'), secret.full_name), content);
@@ -174,9 +189,11 @@ impl Run {
             depends_on: depends_on(deployment),
             memory: self.stored::<Memory>(MEMORY).await?.unwrap_or_default(),
             converged: self.stored::<Converged>(CONVERGED).await?.is_some(),
-            rules: self.plan.rules(),
+            rules: self.plan.rules(self.tests()),
             silence: std::time::Duration::from_secs(self.plan.silence_seconds),
             waits: String::new(),
+            kept: None,
+            unkept: false,
             wanted,
         };
         Ok(Watch::begin(watcher, Stage::Install))

@@ -17,8 +17,9 @@ const FINDINGS: usize = 20;
 impl Run {
     /// Lints the recipe, and works out what its deploy is. The images that it needs are pulled meanwhile.
     pub(super) async fn lint(&self, live: &mut Live) -> Result<(), Stop> {
-        let planned = self.plan.deployment(&self.files, &self.target);
-        if let Ok(deployment) = &planned {
+        // What is wrong with the tests file is told by install: the recipe's own files are judged all the same.
+        let planned = self.tests.as_ref().ok().map(|tests| self.plan.deployment(&self.files, &self.target, tests));
+        if let Some(Ok(deployment)) = &planned {
             live.images = Some(self.begin_pulling(live, deployment));
         }
         let judged = self.phase("lint", By::CcCi, self.judge_files(live, planned)).await;
@@ -28,7 +29,7 @@ impl Run {
         judged
     }
 
-    async fn judge_files(&self, live: &mut Live, planned: Result<Deployment, PlanError>) -> Result<(), Stop> {
+    async fn judge_files(&self, live: &mut Live, planned: Option<Result<Deployment, PlanError>>) -> Result<(), Stop> {
         let lines = self.lint_lines();
         self.gate.store.put_fact(&self.plan.run, LINT, &lines).await.map_err(EngineError::from)?;
         let new: Vec<&LintLine> = lines.iter().filter(|line| line.turns_red()).collect();
@@ -43,12 +44,13 @@ impl Run {
             return Err(Stop::Failed(new.into_iter().take(FINDINGS).map(|line| lint_error(live, line)).collect()));
         }
         match planned {
-            Ok(deployment) => live.deployment = Some(deployment),
-            Err(error) if self.base_has(&error) => {
+            None => {}
+            Some(Ok(deployment)) => live.deployment = Some(deployment),
+            Some(Err(error)) if self.base_has(&error) => {
                 // Not this change's: lint holds, and the install will not.
                 self.log.say(format!("lint: the recipe cannot be deployed, and neither could the base: {error}"));
             }
-            Err(error) => return Err(Stop::Failed(vec![self.refused(live, Stage::Lint, &error)])),
+            Some(Err(error)) => return Err(Stop::Failed(vec![self.refused(live, Stage::Lint, &error)])),
         }
         Ok(())
     }
@@ -65,7 +67,7 @@ impl Run {
 
     /// Whether the base is refused for the same.
     fn base_has(&self, error: &PlanError) -> bool {
-        let base = self.base.as_ref().map(|files| self.plan.deployment(files, &self.target));
+        let base = self.base.as_ref().map(|files| self.plan.deployment(files, &self.target, self.tests()));
         base.is_some_and(|base| base.is_err_and(|before| before.what == error.what))
     }
 

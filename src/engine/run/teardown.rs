@@ -3,10 +3,10 @@
 use super::install::{step_env, step_name};
 use super::prepare::{BEFORE, Live};
 use super::{Run, Stop};
-use crate::adapters::docker::undeploy::undeploy;
-use crate::adapters::docker::{inventory, runner};
-use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::inventory::{Inventory, Object};
+use crate::adapters::docker::undeploy::{UndeployError, undeploy};
+use crate::adapters::docker::{falls_silent, inventory, runner};
+use crate::domain::finding::{Finding, FindingKind, sentences};
+use crate::domain::inventory::Inventory;
 use crate::domain::protocol::Step;
 use crate::domain::results::By;
 use crate::domain::stage::Stage;
@@ -30,7 +30,12 @@ impl Run {
         };
         if let Some(watch) = watch {
             self.phase::<(), Stop>("capture logs", By::CcCi, async {
-                watch.end().await;
+                tokio::select! {
+                    () = watch.end() => {}
+                    _silent = falls_silent(&live.docker, self.patience(Stage::Teardown)) => {
+                        self.log.say("the target does not answer: the last lines of its services are missing");
+                    }
+                }
                 Ok(())
             })
             .await?;
@@ -67,8 +72,19 @@ impl Run {
             }
             Some(Err(_)) => self.log.say("the runner does not answer; the gate removes the app"),
         }
-        undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)).await?;
-        Ok(())
+        let removed = tokio::select! {
+            removed = undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)) => removed,
+            silent = falls_silent(&live.docker, self.patience(Stage::Teardown)) => return Err(silent.into()),
+        };
+        match removed {
+            Ok(()) => Ok(()),
+            // What stays is named by the comparison: a target that cannot be cleaned is no target that cannot be reached.
+            Err(error @ UndeployError::Remains { .. }) => {
+                self.log.say(error.to_string());
+                Ok(())
+            }
+            Err(error @ UndeployError::Docker(_)) => Err(error.into()),
+        }
     }
 
     async fn compare(&self, live: &Live) -> Result<(), Stop> {
@@ -82,22 +98,10 @@ impl Run {
             self.log.say("the target is what it was before: nothing left behind, nothing else touched");
             return Ok(());
         }
-        let mut said = Vec::new();
-        if !left.is_empty() {
-            said.push(format!("left behind: {}", named(&left)));
-        }
-        if !missing.is_empty() {
-            said.push(format!("gone since before the run: {}", named(&missing)));
-        }
-        let finding = Finding::new(FindingKind::Leftovers, Stage::Teardown, live.now(), said.join("; "));
+        let finding =
+            Finding::new(FindingKind::Leftovers, Stage::Teardown, live.now(), sentences::leftovers(&left, &missing));
         Err(Stop::Failed(vec![
             finding.with("inventory before", before.to_string()).with("inventory after", after.to_string()),
         ]))
     }
-}
-
-fn named(objects: &[Object]) -> String {
-    let first: Vec<String> = objects.iter().take(8).map(ToString::to_string).collect();
-    let more = objects.len().saturating_sub(first.len());
-    if more > 0 { format!("{} and {more} more", first.join(", ")) } else { first.join(", ") }
 }

@@ -11,7 +11,7 @@ use crate::domain::results::Revision;
 use crate::domain::target::Target;
 use crate::engine::EngineError;
 use crate::engine::base::BASE;
-use crate::engine::plan::{Plan, load_files};
+use crate::engine::plan::{Plan, load_files, load_tests};
 
 impl Service {
     /// Starts each run that the policy starts; one that must wait does not hold up those behind it.
@@ -74,6 +74,7 @@ impl Service {
         };
         let keep = run.options.keep.map(Keep::seconds);
         let base = self.shared.gate.store.fact(&run.id, BASE).await?;
-        Plan::new(run.id.clone(), &source, base, target, keep, self.shared.watched.limits)
+        let tests = load_tests(&self.shared.gate.state.run(&run.id).tests())?;
+        Plan::new(run.id.clone(), &source, base, target, keep, self.shared.watched.limits, tests.as_ref())
     }
 }

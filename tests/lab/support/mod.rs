@@ -6,6 +6,8 @@ mod children;
 mod endings;
 mod figures;
 pub(crate) mod forge;
+pub(crate) mod judged;
+mod neighbour;
 mod recipe;
 pub(crate) mod registry;
 pub(crate) mod relay;
@@ -25,6 +27,7 @@ use cc_ci::domain::swarm::Snapshot;
 
 pub(crate) use endings::{Ending, Endings};
 pub(crate) use figures::figure;
+pub(crate) use neighbour::Neighbour;
 pub(crate) use recipe::{Recipe, edited};
 pub(crate) use run::{Finished, Running, until};
 
@@ -162,6 +165,11 @@ impl Lab {
         let mut command = Command::new("docker");
         command.arg("exec").args(options).arg(self.container).args(arguments);
         command
+    }
+
+    /// Makes the whole target stand still, or go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        said(Command::new("docker").args([if frozen { "pause" } else { "unpause" }, self.container]));
     }
 
     /// Copies a folder onto the target, by the back door.

@@ -6,8 +6,8 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::Record;
 use cc_ci::domain::results::{
-    Artefact, Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Resources, Revision,
-    RunFacts, ServiceMemory, Severity, StageOutcome, Store, Target as RanOn, Timing,
+    Artefact, Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Resources,
+    Revision, RunFacts, ServiceMemory, Severity, StageOutcome, Store, Target as RanOn, Timing,
 };
 use cc_ci::domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
@@ -84,6 +84,7 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
             ],
         ),
         marks: Vec::new(),
+        host: Vec::new(),
         deploys: Deploys { fresh: 1, upgrade: 0 },
         images: vec![Image {
             service: "app".into(),

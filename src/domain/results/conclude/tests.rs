@@ -8,6 +8,16 @@ use super::*;
 use crate::domain::finding::FindingKind;
 
 #[test]
+fn s61_allowed_host_power_is_said_with_every_verdict() {
+    let power = HostPower { reason: "it is a proxy".into(), found: vec!["`app` mounts `/` of the host".into()] };
+    for facts in [good(), crash_loop(), RunFacts { cancelled: true, ..good() }] {
+        let plain = conclude(facts.clone()).sentence;
+        let results = conclude(RunFacts { host_power: Some(power.clone()), ..facts });
+        assert_eq!(results.sentence, format!("{plain}; it had host power and could fake what was seen: it is a proxy"));
+    }
+}
+
+#[test]
 fn green_says_what_works_and_what_was_not_shown() {
     let results = conclude(good());
     assert_eq!(results.verdict, Verdict::Green);
