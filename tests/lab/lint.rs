@@ -7,9 +7,7 @@ use cc_ci::domain::finding::FindingKind;
 use cc_ci::domain::results::Severity;
 use cc_ci::domain::stage::{RungState, Stage};
 
-use crate::support::lab;
-use crate::support::recipe::{Recipe, edited};
-use crate::support::said;
+use crate::support::{Recipe, edited, lab, said};
 
 fn git(folder: &Path, arguments: &[&str]) {
     let me = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"];

@@ -40,12 +40,9 @@ impl Place {
 
     /// The line, from 1.
     pub(super) fn line(&self, files: &RecipeFiles) -> Option<usize> {
-        fn words(all: &[String]) -> Vec<&str> {
-            all.iter().map(String::as_str).collect()
-        }
         match &self.at {
-            At::Key(path) => yaml::line_of(files.text(&self.file).ok()?, &words(path)),
-            At::Words(all) => yaml::line_with(files.text(&self.file).ok()?, &words(all)),
+            At::Key(path) => yaml::line_of(files.text(&self.file).ok()?, &borrowed(path)),
+            At::Words(all) => yaml::line_with(files.text(&self.file).ok()?, &borrowed(all)),
             At::Line(line) => Some(*line),
             At::Nowhere => None,
         }
@@ -66,15 +63,23 @@ impl Source {
 
     /// A place at the key of that path.
     pub(super) fn at(&self, path: &[&str], text: String) -> Place {
-        let at = At::Key(path.iter().map(|part| (*part).to_owned()).collect());
+        let at = At::Key(owned(path));
         Place { at, ..Place::of(&self.path, &path.join("."), text) }
     }
 
     /// A place at the line with these words.
     pub(super) fn with(&self, words: &[&str], text: String) -> Place {
-        let at = At::Words(words.iter().map(|part| (*part).to_owned()).collect());
+        let at = At::Words(owned(words));
         Place { at, ..Place::of(&self.path, &words.join(""), text) }
     }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn borrowed(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
 }
 
 /// A recipe as the rules see it: as written, nothing interpolated.

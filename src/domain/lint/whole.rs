@@ -1,11 +1,12 @@
 //! Rules about the repository as a whole.
 
+use std::collections::BTreeMap;
+
 use super::seen::{Place, Seen};
 use crate::domain::deployment::{Facts, plan};
 use crate::domain::ids::{DomainName, RecipeName, StackName};
 use crate::domain::recipe::ENV_SAMPLE;
 use crate::domain::results::count;
-use std::collections::BTreeMap;
 
 const README: &str = "README.md";
 /// Where the tags of a repository are.
