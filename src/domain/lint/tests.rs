@@ -51,10 +51,10 @@ fn broken(from: &str, to: &str) -> Vec<String> {
 }
 
 fn told(files: &RecipeFiles) -> Vec<String> {
-    told_of(lint(files, &Around::default()))
+    told_of(&lint(files, &Around::default()))
 }
 
-fn told_of(hits: Vec<Hit>) -> Vec<String> {
+fn told_of(hits: &[Hit]) -> Vec<String> {
     let line = |hit: &Hit| hit.line.map_or("-".to_owned(), |line| line.to_string());
     hits.iter()
         .map(|hit| format!("{} {:?} {}:{} {}", hit.rule.id, hit.severity, hit.file, line(hit), hit.text))
@@ -284,7 +284,7 @@ fn s14_lightweight_tags() {
     let around = Around { lightweight: &lightweight, ..Around::default() };
     let hits = lint(&recipe(SAMPLE, SHELL, COMPOSE), &around);
     assert_eq!(
-        told_of(hits.clone()),
+        told_of(&hits),
         ["C022 Hint refs/tags:- 2 tags are lightweight, not annotated: `0.9.0+1` and 1 more"]
     );
     assert!(hits[0].rule.advice.contains("git tag -a"));
@@ -330,7 +330,7 @@ fn s13_a_config_file_that_changed_without_its_version() {
     let head = with(recipe(SAMPLE, "# versions\nexport CONF_VERSION=v1\n", COMPOSE), "app.conf", "b");
     let hits = since(&head);
     assert_eq!(
-        told_of(hits.clone()),
+        told_of(&hits),
         [
             "C024 Error abra.sh:2 `app.conf`, the file of config `conf`, has changed since 1.0.0+1.0.0, but `CONF_VERSION` in `abra.sh` is still `v1`"
         ]
@@ -340,8 +340,8 @@ fn s13_a_config_file_that_changed_without_its_version() {
     );
 
     let raised = with(recipe(SAMPLE, "export CONF_VERSION=v2\n", COMPOSE), "app.conf", "b");
-    assert_eq!(told_of(since(&raised)), [""; 0], "raised");
-    assert_eq!(told_of(since(&recipe(SAMPLE, SHELL, COMPOSE))), [""; 0], "unchanged");
+    assert_eq!(told_of(&since(&raised)), [""; 0], "raised");
+    assert_eq!(told_of(&since(&recipe(SAMPLE, SHELL, COMPOSE))), [""; 0], "unchanged");
     assert_eq!(told(&head), [""; 0], "without a base nobody can tell");
 }
 
@@ -350,7 +350,7 @@ fn s13_a_config_whose_version_is_elsewhere_or_missing() {
     let unversioned = COMPOSE.replace("conf_${CONF_VERSION}", "conf");
     let base = recipe(SAMPLE, SHELL, &unversioned);
     assert_eq!(
-        told_of(since_base(&with(base.clone(), "app.conf", "b"), &base)),
+        told_of(&since_base(&with(base.clone(), "app.conf", "b"), &base)),
         [
             "C024 Error compose.yml:22 `app.conf`, the file of config `conf`, has changed since 1.0.0+1.0.0, and the config's name holds no version"
         ]
@@ -358,14 +358,14 @@ fn s13_a_config_whose_version_is_elsewhere_or_missing() {
     let defaulted = COMPOSE.replace("${CONF_VERSION}", "${CONF_VERSION:-v1}");
     let base = recipe(SAMPLE, "", &defaulted);
     assert_eq!(
-        told_of(since_base(&with(base.clone(), "app.conf", "b"), &base)),
+        told_of(&since_base(&with(base.clone(), "app.conf", "b"), &base)),
         [
             "C024 Error compose.yml:22 `app.conf`, the file of config `conf`, has changed since 1.0.0+1.0.0, but `CONF_VERSION` in `compose.yml` is still"
         ]
     );
     let sampled = format!("{SAMPLE}CONF_VERSION=v7\n");
     let base = recipe(&sampled, "", COMPOSE);
-    let hits = told_of(since_base(&with(base.clone(), "app.conf", "b"), &base));
+    let hits = told_of(&since_base(&with(base.clone(), "app.conf", "b"), &base));
     assert!(hits[0].starts_with("C024 Error .env.sample:4 ") && hits[0].ends_with("is still `v7`"), "{hits:?}");
 }
 
@@ -373,15 +373,15 @@ fn s13_a_config_whose_version_is_elsewhere_or_missing() {
 fn s13_what_is_no_change_of_a_config() {
     let base = recipe(SAMPLE, SHELL, COMPOSE);
     let renamed = with(recipe(SAMPLE, SHELL, &COMPOSE.replace("_conf_", "_config_")), "app.conf", "b");
-    assert_eq!(told_of(since_base(&renamed, &base)), [""; 0], "another name is another config");
+    assert_eq!(told_of(&since_base(&renamed, &base)), [""; 0], "another name is another config");
     let moved =
         with(recipe(SAMPLE, SHELL, &COMPOSE.replace("file: app.conf", "file: conf/app.conf")), "conf/app.conf", "a");
-    assert_eq!(told_of(since_base(&moved, &base)), [""; 0], "the same content from another file");
+    assert_eq!(told_of(&since_base(&moved, &base)), [""; 0], "the same content from another file");
     let computed = with(recipe(SAMPLE, "export CONF_VERSION=$(date)\n", COMPOSE), "app.conf", "b");
     assert!(since_base(&computed, &base).iter().all(|hit| hit.rule.id != "C024"), "a shell computes the version");
     let template =
         recipe(SAMPLE, SHELL, &COMPOSE.replace("file: app.conf", "file: app.conf\n    template_driver: golang"));
-    assert!(told_of(since_base(&template, &base))[0].contains("has another template driver"));
+    assert!(told_of(&since_base(&template, &base))[0].contains("has another template driver"));
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn s13_a_config_that_the_base_did_not_select_stops_nobody() {
     let base = with(with(recipe(SAMPLE, SHELL, COMPOSE), "compose.more.yml", more), "more.conf", "a");
     let selected = format!("{SAMPLE}COMPOSE_FILE=compose.yml:compose.more.yml\n");
     let head = with(with(with(base.clone(), "more.conf", "b"), ".env.sample", &selected), "abra.sh", SHELL);
-    let told = told_of(since_base(&head, &base));
+    let told = told_of(&since_base(&head, &base));
     assert!(told[0].starts_with("C024 Hint compose.more.yml:4 "), "{told:?}");
 }
 
@@ -402,13 +402,13 @@ fn s19_a_secret_that_is_added_without_a_release_note() {
     );
     let head = recipe(&format!("{SAMPLE}SECRET_TOKEN_VERSION=v1\n"), SHELL, &added);
     assert_eq!(
-        told_of(since(&head)),
+        told_of(&since(&head)),
         ["C026 Hint compose.yml:25 secret `token` is new since 1.0.0+1.0.0, and no file in `release/` says so"]
     );
-    assert_eq!(told_of(since(&with(head.clone(), "release/next", "make the token"))), [""; 0]);
+    assert_eq!(told_of(&since(&with(head.clone(), "release/next", "make the token"))), [""; 0]);
     let old_note = with(recipe(SAMPLE, SHELL, COMPOSE), "release/0.9.0+1", "old");
     assert_eq!(
-        told_of(since_base(&with(head, "release/0.9.0+1", "old"), &old_note)).len(),
+        told_of(&since_base(&with(head, "release/0.9.0+1", "old"), &old_note)).len(),
         1,
         "an old note says nothing"
     );
