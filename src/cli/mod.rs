@@ -59,6 +59,10 @@ struct Cli {
 /// all that they are sent.
 const BLOCKING_THREADS: usize = 16;
 
+/// A run is one deep future, and the service polls it on a worker: in a debug build the usual 2 MiB are not enough for it. Only what is
+/// touched counts as memory.
+const STACK: usize = 8 << 20;
+
 const AFTER_HELP: &str = "\
 Begin with:
   cc-ci plan path/to/recipe                       what a run would do; touches nothing
@@ -146,7 +150,7 @@ pub fn main() -> ExitCode {
         start_logging(LogSettings { level: level(), format: LogFormat::Text });
     }
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = match builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build() {
+    let runtime = match builder.enable_all().thread_stack_size(STACK).max_blocking_threads(BLOCKING_THREADS).build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&anyhow::Error::new(error)).into(),
     };
