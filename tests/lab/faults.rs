@@ -143,8 +143,9 @@ services:
 "#;
 /// The largest log, and what the gate itself may say beyond it.
 const LARGEST_LOG: u64 = (64 << 20) + (1 << 20);
-/// A page of a log of any length.
-const PAGE: Duration = Duration::from_secs(1);
+/// A page of the largest log. An unoptimised program counts its lines a hundred times slower than an optimised one, which `cargo xtask
+/// bench` measures: here it is shown that no page waits for the log's end.
+const PAGE: Duration = Duration::from_secs(5);
 
 #[test]
 fn s28_endless_output_fills_no_disk_slows_no_page_and_ends_at_the_limit() {
