@@ -8,7 +8,7 @@ use cc_ci::domain::swarm::{Task, TaskState};
 use jiff::Timestamp;
 
 use crate::support::judged::{assert_soon, evidence, headline, of};
-use crate::support::{Endings, Finished, Lab, Neighbour, Recipe, Running, lab, until};
+use crate::support::{Endings, Finished, Lab, Neighbour, Recipe, Running, figure, lab, until};
 
 /// From an exit to the finding, at most.
 const AFTER_EXIT: Duration = Duration::from_secs(2);
@@ -167,7 +167,9 @@ services:
     let run = run.finish();
     run.assert(1, "red");
     let finding = headline(&run, FindingKind::PortInUse, "app");
-    assert!(finding.sentence.contains("18081"), "{}", finding.sentence);
+    // Swarm does not say which.
+    let sentence = "app publishes a port that is taken on the target: host-mode port already in use on 1 node";
+    assert_eq!(finding.sentence, sentence);
     assert_soon("s25 port in use, on the host", finding, "Swarm's word", proof, AFTER_STATE);
     drop(neighbour);
     lab.assert_untouched();
@@ -338,7 +340,10 @@ fn s35_a_service_runs_out_of_memory_while_pages_are_asked() {
     assert!(run.log.iter().any(|record| record.text.starts_with("converged:")), "{}", run.told());
     let finding = headline(&run, FindingKind::OutOfMemory, "worker");
     assert!(finding.sentence.contains("its memory limit of 48 MiB"), "{}", finding.sentence);
-    let exits = of(&endings, "worker", finding.at);
-    assert_soon("s35 out of memory during the floor", finding, "its exit", exits[0].at, AFTER_EXIT);
+    // The kernel's kill is seen even before the end of the container.
+    let end = endings.iter().find(|ending| ending.service == "worker").unwrap();
+    let late = finding.at.duration_since(end.at);
+    figure("s35 out of memory during the floor", "out_of_memory: finding.at minus its exit", late.as_secs_f64(), "s");
+    assert!(late.unsigned_abs() <= AFTER_EXIT, "{late:#}");
     lab.assert_untouched();
 }

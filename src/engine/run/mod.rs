@@ -245,7 +245,7 @@ impl Run {
     pub async fn drive(&self) -> Result<Results, EngineError> {
         tokio::select! {
             biased;
-            results = self.drive_all() => results,
+            results = Box::pin(self.drive_all()) => results,
             never = self.heed_its_row() => never,
         }
     }
@@ -266,7 +266,7 @@ impl Run {
     async fn drive_all(&self) -> Result<Results, EngineError> {
         if let Some(mut live) = self.reached().await? {
             self.work(&mut live).await?;
-            self.stage(Stage::Teardown, None, self.teardown(live)).await?;
+            self.stage(Stage::Teardown, None, Box::pin(self.teardown(live))).await?;
         }
         self.conclude().await
     }
@@ -286,20 +286,20 @@ impl Run {
 
     /// Everything between the claim and teardown.
     async fn work(&self, live: &mut Live) -> Result<(), EngineError> {
-        if !self.stage(Stage::Prepare, None, self.prepare(live)).await? {
+        if !self.stage(Stage::Prepare, None, Box::pin(self.prepare(live))).await? {
             return Ok(());
         }
-        if !self.stage(Stage::Lint, None, self.lint(live)).await? {
+        if !self.stage(Stage::Lint, None, Box::pin(self.lint(live))).await? {
             return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
         }
         let witness = live.witness();
         let host = Some(&witness);
-        let installed = self.stage(Stage::Install, host, self.install(live)).await?;
+        let installed = self.stage(Stage::Install, host, Box::pin(self.install(live))).await?;
         self.collect(live).await?;
         if let Some(seconds) = self.plan.keep_seconds {
             let up = live.watch.is_some() || installed;
             if up && !self.was_cancelled().await? {
-                self.stage(Stage::Keep, host, self.keep(live, seconds)).await?;
+                self.stage(Stage::Keep, host, Box::pin(self.keep(live, seconds))).await?;
             } else {
                 self.skip(Stage::Keep, "nothing is up to be kept").await?;
             }
@@ -309,6 +309,7 @@ impl Run {
 
     /// Runs a stage unless it has ended in an earlier process; prepare is gone through in each, since what it opens lives
     /// only there. Returns whether it ended well, now or then. `host` tells how the target's host was meanwhile.
+    /// Stages come boxed: one in the other, they are too large for the stack of a worker thread.
     async fn stage(
         &self,
         stage: Stage,
@@ -327,7 +328,7 @@ impl Run {
         let mut ended = self.bounded(stage, work).await?;
         if let (Some(host), Some(ended)) = (host, &mut ended) {
             let findings = ended.as_mut().err().map(std::mem::take).unwrap_or_default();
-            let left = self.heed_the_host(host, stage, findings).await?;
+            let left = Box::pin(self.heed_the_host(host, stage, findings)).await?;
             if let Err(findings) = ended {
                 *findings = left;
             }
