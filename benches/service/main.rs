@@ -65,6 +65,7 @@ impl Options {
 #[tokio::main]
 async fn main() -> Result<()> {
     let options = Options::read()?;
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     let mut told = Map::new();
     if options.wants("P6") || options.wants("P9") {
         let few = Runs::make(FEW).await?;

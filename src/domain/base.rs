@@ -169,13 +169,16 @@ pub struct Resolution {
     pub considered: Vec<Considered>,
     /// Tags that are no recipe versions. Bounded.
     pub skipped: Vec<Skipped>,
+    /// Tags that are not annotated: untrusted text. Bounded.
+    #[serde(default)]
+    pub lightweight: Vec<String>,
 }
 
 impl Resolution {
     /// No base, for that reason.
     #[must_use]
     pub const fn none(why: Why) -> Self {
-        Self { base: None, why, considered: Vec::new(), skipped: Vec::new() }
+        Self { base: None, why, considered: Vec::new(), skipped: Vec::new(), lightweight: Vec::new() }
     }
 
     /// The one that a person named.
@@ -183,6 +186,16 @@ impl Resolution {
     pub fn asked(name: &str, version: Option<RecipeVersion>, commit: CommitSha) -> Self {
         let base = Base { name: one_line(name, 80), version, commit, origin: Origin::Asked };
         Self { base: Some(base), ..Self::none(Why::Asked) }
+    }
+
+    /// The same, with what is known of the repository's tags.
+    #[must_use]
+    pub fn among(self, tags: &[Tag]) -> Self {
+        let mut lightweight: Vec<String> =
+            tags.iter().filter(|tag| !tag.annotated).map(|tag| one_line(&tag.name, 80)).collect();
+        lightweight.sort();
+        lightweight.truncate(TOLD);
+        Self { lightweight, ..self }
     }
 
     /// The same, when the files of the choice could not be read.
@@ -220,7 +233,8 @@ pub fn resolve(head: Option<&RecipeVersion>, canonicals: &[Candidate], tags: &[T
         None => Why::NothingReadable { tags: skipped.len() },
     };
     shorten(&mut considered);
-    Resolution { base: choice, why, considered, skipped: skipped.into_iter().take(TOLD).collect() }
+    let skipped = skipped.into_iter().take(TOLD).collect();
+    Resolution { base: choice, why, considered, skipped, lightweight: Vec::new() }.among(tags)
 }
 
 /// The tags that are recipe versions, and those that are not.

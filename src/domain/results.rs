@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::conclude::conclude;
 pub use self::facts::{Asset, Converged, FloorFacts, HttpFact, RunFacts, StageOutcome};
+use super::base::Resolution;
 use super::finding::Finding;
 use super::host::HostLoad;
 use super::ids::{CommitSha, DomainName, RecipeName, RunId, TargetName};
+pub use super::lint::Severity;
 use super::tests_file::Origin;
 use super::verdict::{Rungs, Verdict};
 
@@ -116,6 +118,21 @@ pub struct Recipe {
     /// Why this base, or why none: a phrase. Empty in results of an older cc-ci.
     #[serde(default)]
     pub base_why: String,
+}
+
+impl Recipe {
+    /// A head and the base that was found for it.
+    #[must_use]
+    pub fn new(name: RecipeName, head: Revision, found: Option<&Resolution>) -> Self {
+        let base = found.and_then(|found| found.base.as_ref()).map(|base| Revision {
+            commit: Some(base.commit.clone()),
+            version: base.version.as_ref().map(ToString::to_string),
+            dirty: false,
+            source: head.source.clone(),
+        });
+        let base_why = found.map(|found| found.why.to_string()).unwrap_or_default();
+        Self { name, head, base, base_why }
+    }
 }
 
 /// One state of a recipe's files.
@@ -270,7 +287,10 @@ pub struct LintLine {
     pub rule: String,
     /// Whether it stops a deploy.
     pub severity: Severity,
-    /// The file, relative to the recipe.
+    /// Whether it was not there in the base; everything is new where there is none.
+    #[serde(default = "yes")]
+    pub new: bool,
+    /// The file, relative to the recipe, or `refs/tags`.
     pub file: String,
     /// The line, from 1, where one can be named.
     pub line: Option<u32>,
@@ -278,17 +298,27 @@ pub struct LintLine {
     pub text: String,
     /// What to do.
     pub advice: String,
+    /// Why it matters.
+    #[serde(default)]
+    pub why: String,
 }
 
-/// How much a lint line weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// It provably stops a deploy or an upgrade.
-    Error,
-    /// All else.
-    Hint,
+const fn yes() -> bool {
+    true
+}
+
+impl LintLine {
+    /// `compose.yml:9`, or the file alone where no line is to blame.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.line.map_or_else(|| self.file.clone(), |number| format!("{}:{number}", self.file))
+    }
+
+    /// Whether it turns a run red: an error that was not there in the base.
+    #[must_use]
+    pub fn turns_red(&self) -> bool {
+        self.new && self.severity == Severity::Error
+    }
 }
 
 /// What the app needed of the target. `null`: not measured.

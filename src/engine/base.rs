@@ -29,7 +29,11 @@ pub async fn find(opened: &Opened, asked: Option<&str>, canonicals: &[Candidate]
         let commit = opened.commit(reference).await?;
         let files = opened.files_at(&commit).await?;
         let version = Selected::read(&files, &BTreeMap::new()).version();
-        return Ok(Found { resolution: Resolution::asked(reference, version, commit), files: Some(files) });
+        let tags = opened.tags().await?.unwrap_or_default();
+        return Ok(Found {
+            resolution: Resolution::asked(reference, version, commit).among(&tags),
+            files: Some(files),
+        });
     }
     let Some(tags) = opened.tags().await? else {
         return Ok(Found { resolution: Resolution::none(Why::NoRepository), files: None });
@@ -48,49 +52,22 @@ pub async fn find(opened: &Opened, asked: Option<&str>, canonicals: &[Candidate]
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
-    use std::process::Command;
-
     use super::*;
+    use crate::adapters::git::fixture::Repository;
     use crate::adapters::git::open;
     use crate::domain::base::Base;
 
-    struct Repository {
-        folder: tempfile::TempDir,
+    /// Writes a recipe of this version and image.
+    fn write(repository: &Repository, version: &str, image: &str) {
+        let compose = format!(
+            "services:\n  app:\n    image: {image}\n    deploy:\n      labels: [\"coop-cloud.${{STACK_NAME}}.version={version}\"]\n"
+        );
+        repository.write("compose.yml", &compose);
     }
 
-    impl Repository {
-        fn new() -> Self {
-            let made = Self { folder: tempfile::tempdir().unwrap() };
-            std::fs::create_dir(made.place()).unwrap();
-            made.git(&["init", "-qb", "main"]);
-            made
-        }
-
-        fn place(&self) -> PathBuf {
-            self.folder.path().join("notes")
-        }
-
-        fn git(&self, arguments: &[&str]) {
-            let me = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"];
-            let done = Command::new("git").args(me).args(arguments).current_dir(self.place()).status().unwrap();
-            assert!(done.success(), "{arguments:?}");
-        }
-
-        /// Writes and commits a recipe of this version and image.
-        fn commit(&self, version: &str, image: &str) {
-            let compose = format!(
-                "services:\n  app:\n    image: {image}\n    deploy:\n      labels: [\"coop-cloud.${{STACK_NAME}}.version={version}\"]\n"
-            );
-            std::fs::write(self.place().join("compose.yml"), compose).unwrap();
-            self.git(&["add", "."]);
-            self.git(&["commit", "-qm", version]);
-        }
-
-        async fn base(&self, asked: Option<&str>) -> Found {
-            let opened = open(self.place().to_str().unwrap()).await.unwrap();
-            find(&opened, asked, &[]).await.unwrap()
-        }
+    async fn base_of(repository: &Repository, asked: Option<&str>) -> Found {
+        let opened = open(repository.place().to_str().unwrap()).await.unwrap();
+        find(&opened, asked, &[]).await.unwrap()
     }
 
     fn named(found: &Found) -> Option<&str> {
@@ -105,26 +82,31 @@ mod tests {
     async fn the_newest_older_tag_is_read_as_data() {
         let repository = Repository::new();
         for version in ["0.9.0+1", "1.0.0+2"] {
-            repository.commit(version, &format!("web:{version}"));
-            repository.git(&["tag", "-am", version, version]);
+            write(&repository, version, &format!("web:{version}"));
+            repository.commit(version, version);
         }
-        repository.commit("1.1.0+3", "web:3");
-        let found = repository.base(None).await;
+        write(&repository, "1.1.0+3", "web:3");
+        repository.commit("head", "");
+        let found = base_of(&repository, None).await;
         assert_eq!((named(&found), images(&found)), (Some("1.0.0+2"), vec!["web:1.0.0+2".to_owned()]));
+        assert_eq!(found.resolution.lightweight, [""; 0]);
         // Not committed, and with the version that is published: it steps back.
-        let compose = std::fs::read_to_string(repository.place().join("compose.yml")).unwrap();
-        std::fs::write(repository.place().join("compose.yml"), compose.replace("1.1.0+3", "1.0.0+2")).unwrap();
-        assert_eq!(named(&repository.base(None).await), Some("0.9.0+1"));
+        write(&repository, "1.0.0+2", "web:4");
+        assert_eq!(named(&base_of(&repository, None).await), Some("0.9.0+1"));
     }
 
     #[tokio::test]
     async fn what_is_asked_for_is_the_base_whatever_its_version() {
         let repository = Repository::new();
-        repository.commit("1.0.0+1", "web:1");
+        write(&repository, "1.0.0+1", "web:1");
+        repository.commit("old", "");
         repository.git(&["branch", "old"]);
-        repository.commit("1.1.0+2", "web:2");
-        let found = repository.base(Some("old")).await;
+        repository.git(&["tag", "0.1.0+1"]);
+        write(&repository, "1.1.0+2", "web:2");
+        repository.commit("head", "");
+        let found = base_of(&repository, Some("old")).await;
         assert_eq!((named(&found), images(&found)), (Some("old"), vec!["web:1".to_owned()]));
+        assert_eq!(found.resolution.lightweight, ["0.1.0+1"]);
         let base = found.resolution.base.unwrap();
         assert_eq!(base.version.map(|version| version.to_string()).as_deref(), Some("1.0.0+1"));
         let opened = open(repository.place().to_str().unwrap()).await.unwrap();
@@ -136,17 +118,18 @@ mod tests {
         let repository = Repository::new();
         let big = repository.place().join("big");
         std::fs::write(&big, vec![b'x'; crate::domain::recipe::files::MAX_BYTES + 1]).unwrap();
-        repository.commit("1.0.0+1", "web:1");
-        repository.git(&["tag", "1.0.0+1"]);
+        write(&repository, "1.0.0+1", "web:1");
+        repository.commit("big", "1.0.0+1");
         std::fs::remove_file(&big).unwrap();
-        repository.commit("1.1.0+2", "web:2");
-        let found = repository.base(None).await;
+        write(&repository, "1.1.0+2", "web:2");
+        repository.commit("head", "");
+        let found = base_of(&repository, None).await;
         assert_eq!(
             found.resolution.why.to_string(),
             "1.0.0+1 cannot be read: the recipe's files are larger than 8 MiB together"
         );
         assert_eq!((named(&found), found.files.is_some()), (None, false));
-        std::fs::remove_dir_all(Path::new(&repository.place()).join(".git")).unwrap();
-        assert_eq!(repository.base(None).await.resolution.why, Why::NoRepository);
+        std::fs::remove_dir_all(repository.place().join(".git")).unwrap();
+        assert_eq!(base_of(&repository, None).await.resolution.why, Why::NoRepository);
     }
 }

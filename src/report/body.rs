@@ -10,7 +10,7 @@ use super::timeline;
 use super::words::{self, Shown};
 use crate::domain::finding::Finding;
 use crate::domain::log::Record;
-use crate::domain::results::{Results, Severity, duration, ms_between, size};
+use crate::domain::results::{LintLine, Results, Severity, duration, ms_between, size};
 use crate::domain::stage::Rung;
 use crate::domain::verdict::{Verdict, deciding};
 
@@ -187,7 +187,7 @@ struct Evidence<'a> {
     picture: Option<String>,
     log: Log,
     open_source: &'static str,
-    lint: Vec<LintShown>,
+    lint: Vec<LintGroup>,
     images: Vec<ImageShown>,
     /// The bytes of all images.
     images_take: Option<String>,
@@ -208,7 +208,7 @@ impl Evidence<'_> {
     }
 
     fn lint_left_out(&self) -> usize {
-        self.results.lint.len() - self.lint.len()
+        self.results.lint.len() - self.lint.iter().map(|group| group.lines.len()).sum::<usize>()
     }
 }
 
@@ -233,12 +233,19 @@ struct EvidenceShown {
     left_out: usize,
 }
 
+/// Lint lines that belong together: what is new, what was there already.
+struct LintGroup {
+    heading: String,
+    lines: Vec<LintShown>,
+}
+
 struct LintShown {
     error: bool,
     place: String,
     rule: String,
     text: String,
     advice: String,
+    why: String,
 }
 
 struct ImageShown {
@@ -391,17 +398,31 @@ fn bounded(text: &str, limits: Limits) -> (String, usize) {
     (lines[lines.len() - shown..].join("\n"), before + lines.len() - shown)
 }
 
-fn lint(results: &Results, limits: Limits) -> Vec<LintShown> {
-    let mut lines: Vec<_> = results.lint.iter().collect();
-    lines.sort_by_key(|line| line.severity);
-    let shown = lines.into_iter().take(limits.lint).map(|line| LintShown {
+/// New ones first; without a base everything is new and needs no heading.
+fn lint(results: &Results, limits: Limits) -> Vec<LintGroup> {
+    let shown = |line: &LintLine| LintShown {
         error: line.severity == Severity::Error,
-        place: clean::line(&line.line.map_or_else(|| line.file.clone(), |number| format!("{}:{number}", line.file))),
+        place: clean::line(&line.place()),
         rule: clean::line(&line.rule),
         text: short(&line.text, limits.sentence),
         advice: short(&line.advice, limits.sentence),
+        why: short(&line.why, limits.sentence),
+    };
+    let base = results.recipe.base.as_ref().map(|base| clean::line(&base.label()));
+    let mut left = limits.lint;
+    let groups = [true, false].map(|new| {
+        let mut lines: Vec<_> = results.lint.iter().filter(|line| line.new == new).collect();
+        lines.sort_by_key(|line| line.severity);
+        lines.truncate(left);
+        left -= lines.len();
+        let heading = match (&base, new) {
+            (Some(base), true) => format!("New since {base}"),
+            (Some(base), false) => format!("There already in {base}: they turn nothing red"),
+            (None, _) => String::new(),
+        };
+        LintGroup { heading, lines: lines.into_iter().map(shown).collect() }
     });
-    shown.collect()
+    groups.into_iter().filter(|group| !group.lines.is_empty()).collect()
 }
 
 /// The images that ran; before a deploy those that it needed.

@@ -8,8 +8,10 @@ mod clean;
 mod fold;
 mod html;
 mod junit;
+pub mod lint;
 #[cfg(test)]
 mod samples;
+mod sarif;
 #[cfg(test)]
 mod schema;
 mod text;

@@ -81,8 +81,8 @@ fn finding_said(out: &mut String, finding: &Finding, decides: bool, pen: Pen) {
 
 /// Writes with colour or without.
 #[derive(Clone, Copy)]
-struct Pen {
-    colour: bool,
+pub(super) struct Pen {
+    pub(super) colour: bool,
 }
 
 impl Pen {
@@ -90,7 +90,7 @@ impl Pen {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    fn in_class(self, class: &str, text: &str) -> String {
+    pub(super) fn in_class(self, class: &str, text: &str) -> String {
         let code = match class {
             "pass" => "1;32",
             "fail" => "1;31",
@@ -100,7 +100,7 @@ impl Pen {
         self.sgr(code, text)
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.sgr("1", text)
     }
 

@@ -1,7 +1,7 @@
 //! The words for states and guilt, the same on every medium. A state always has glyph and word; colour only helps.
 
 use crate::domain::finding::Class;
-use crate::domain::results::{By, Pull, Results, Store, duration, size};
+use crate::domain::results::{By, Pull, Recipe, Results, Store, duration, size};
 use crate::domain::stage::{Rung, RungState};
 use crate::domain::verdict::Verdict;
 
@@ -98,13 +98,19 @@ pub fn images(results: &Results) -> Option<String> {
 /// What head was compared with or upgraded from, and why: a phrase without a full stop.
 #[must_use]
 pub fn base(results: &Results) -> String {
-    let why = if results.recipe.base_why.is_empty() { "none was looked for" } else { &results.recipe.base_why };
-    let Some(base) = &results.recipe.base else { return format!("none: {why}") };
+    base_of(&results.recipe, if results.deploys.upgrade > 0 { "upgraded from" } else { "compared with, not deployed" })
+}
+
+/// The base of a recipe, and why; `how` it was used, where that is to be said.
+#[must_use]
+pub fn base_of(recipe: &Recipe, how: &str) -> String {
+    let why = if recipe.base_why.is_empty() { "none was looked for" } else { &recipe.base_why };
+    let Some(base) = &recipe.base else { return format!("none: {why}") };
     let commit = base.commit.as_ref().map_or("", |commit| commit.short());
     let label = base.label();
     let commit = if label == commit { String::new() } else { format!(" ({commit})") };
-    let how = if results.deploys.upgrade > 0 { "upgraded from" } else { "compared with, not deployed" };
-    format!("{label}{commit}, {how}: {why}")
+    let how = if how.is_empty() { String::new() } else { format!(", {how}") };
+    format!("{label}{commit}{how}: {why}")
 }
 
 /// A rung's name as a heading.

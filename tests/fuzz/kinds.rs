@@ -10,7 +10,7 @@ use cc_ci::domain::command::{self, Parsed};
 use cc_ci::domain::deployment::{Facts, plan};
 use cc_ci::domain::enrolment::Enrolment;
 use cc_ci::domain::ids::{DomainName, RecipeName, StackName};
-use cc_ci::domain::lint::lint;
+use cc_ci::domain::lint::{Around, lint};
 use cc_ci::domain::log;
 use cc_ci::domain::recipe::abra_sh::AbraSh;
 use cc_ci::domain::recipe::env::EnvFile;
@@ -135,12 +135,14 @@ fn recipe_with(file: &'static str) -> Reader {
         recipe: RecipeName::parse("notes").unwrap(),
         commit: "9f31c0e2".to_owned(),
         forced: BTreeMap::from([("LETS_ENCRYPT_ENV".to_owned(), String::new())]),
+        overrides: BTreeMap::new(),
     };
+    let base = files.clone();
     Box::new(move |input| {
         if files.add(file, input.to_vec(), false).is_err() {
             return;
         }
-        let _hits = lint(&files);
+        let _hits = lint(&files, &Around { base: Some(&base), base_name: "1.0.0", lightweight: &[] });
         let _plan = plan(&files, &facts);
         let text = String::from_utf8_lossy(input);
         let _values = (EnvFile::parse(&text).expand(&BTreeMap::new()), AbraSh::parse(&text).values());

@@ -208,12 +208,16 @@ fn s25_a_path_of_the_host_that_does_not_exist() {
         "no-such-path",
         "\nservices:\n  app:\n    image: lab/web:1.0.0\n    volumes: [\"/srv/not/there:/data\"]\n",
     );
+    // A path of the host is host power: without a tests file that allows it nothing would be started.
+    let tests = tempfile::tempdir().unwrap();
+    std::fs::write(tests.path().join("cc-ci.toml"), "host_power = 'it serves what is there'\n").unwrap();
     let lab = lab();
-    let mut run = lab.run_in(&recipe.path(), &[]);
+    let mut run = lab.run_in(&recipe.path(), &["--tests", tests.path().to_str().unwrap()]);
     let proof = seen(&lab, &mut run, |task| task.state == TaskState::Rejected);
     let run = run.finish();
     run.assert(1, "red");
-    let finding = headline(&run, FindingKind::BadMount, "app");
+    let finding = &run.results().findings[0];
+    assert_eq!((finding.kind, finding.service.as_deref()), (FindingKind::BadMount, Some("app")), "{}", run.told());
     let sentence = "app cannot start: the path /srv/not/there that it mounts does not exist on the target";
     assert_eq!(finding.sentence, sentence);
     assert_soon("s25 bad mount", finding, "Swarm's refusal", proof, AFTER_STATE);

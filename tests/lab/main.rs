@@ -15,6 +15,7 @@ mod findings;
 mod images;
 mod kept;
 mod leftovers;
+mod lint;
 mod people;
 mod power;
 mod queue;

@@ -1,5 +1,7 @@
 //! s66: an engine that will not do is refused by the program itself, by `run` and by `doctor`, and the refusal names what to change.
 
+#![expect(clippy::unwrap_used, reason = "a program that cannot be started fails its test")]
+
 use std::path::Path;
 use std::process::Stdio;
 

@@ -241,7 +241,7 @@ async fn targets_show_their_state_and_why() {
     seed::seed(&site.service).await;
     let page = site.page("/targets").await;
     for says in
-        ["✕ quarantined", "it was not there before run 17", "cc-ci sweep --target swarm-c", "▸ leased", "run of immich"]
+        ["✕ quarantined", "it was not there before run 17", "cc-ci target trust swarm-c", "▸ leased", "run of immich"]
     {
         assert!(page.contains(says), "{says}");
     }

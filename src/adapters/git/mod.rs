@@ -241,4 +241,6 @@ fn digest(files: &RecipeFiles) -> String {
 }
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;

@@ -238,7 +238,7 @@ proptest! {
         let variables = BTreeMap::from([("A".to_owned(), value.clone())]);
         let compose = Compose::parse("services: {app: {image: a}}").unwrap();
         let stack = stack::Stack { paths: vec![], raw: compose.clone(), compose };
-        let read = Compose::parse(&own_file::content(&stack, &variables, &facts("x"))).unwrap();
+        let read = Compose::parse(&own_file::content(&stack, &variables, &facts("x")).unwrap()).unwrap();
         let given = read.services["app"].environment["A"].clone().unwrap();
         prop_assert_eq!(crate::domain::recipe::interpolate::interpolate(&given, &|_| None).unwrap(), value);
     }

@@ -184,4 +184,14 @@ mod tests {
             prop_assert!(read.exports.len() + read.unreadable.len() >= 1);
         }
     }
+
+    #[test]
+    fn values_that_name_each_other_stay_bounded() {
+        let long = "x".repeat(60_000);
+        let text = format!("export A={long}\nexport B={}\n{}", "$A".repeat(100_000), "export C=$A\n".repeat(10_000));
+        let read = AbraSh::parse(&text);
+        assert!(read.values()["A"] == long && !read.values().contains_key("B"), "a value that is too long is not read");
+        let bytes: usize = read.exports.iter().map(|export| export.value.len()).sum();
+        assert!(bytes <= MAX_VALUES + MAX_VALUE + 60_000 && read.unreadable.len() > 9_000, "{bytes}");
+    }
 }

@@ -264,4 +264,13 @@ mod tests {
             prop_assert_eq!(all["A"].as_str(), value);
         }
     }
+
+    #[test]
+    fn all_values_together_are_bounded() {
+        let text =
+            format!("A={}\n{}", "x".repeat(60_000), (0..1_000).map(|n| format!("B{n}=$A\n")).collect::<String>());
+        let values = EnvFile::parse(&text).expand(&BTreeMap::new());
+        assert_eq!(values.values().map(String::len).sum::<usize>(), MAX_VALUES);
+        assert_eq!((values["B1"].len(), values["B999"].len()), (60_000, 0));
+    }
 }

@@ -1,8 +1,7 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
 use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
-use super::{HostPower, Recipe, Results, Revision, SCHEMA, Severity, count, duration, one_line};
-use crate::domain::base::Resolution;
+use super::{HostPower, Recipe, Results, SCHEMA, Severity, count, duration, one_line};
 use crate::domain::finding::{Class, Finding};
 use crate::domain::host;
 use crate::domain::stage::{Rung, RungState, Stage};
@@ -45,12 +44,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         not_verified: not_verified(&facts, &rungs),
         rungs,
         run: facts.run,
-        recipe: Recipe {
-            name: facts.recipe,
-            base: facts.base.as_ref().and_then(|found| base(found, &facts.head)),
-            base_why: facts.base.map(|found| found.why.to_string()).unwrap_or_default(),
-            head: facts.head,
-        },
+        recipe: Recipe::new(facts.recipe, facts.head, facts.base.as_ref()),
         findings: facts.findings,
         host_power: facts.host_power,
         tests: facts.tests,
@@ -69,12 +63,6 @@ pub fn conclude(facts: RunFacts) -> Results {
         resources: facts.resources,
         artefacts: facts.artefacts,
     }
-}
-
-fn base(found: &Resolution, head: &Revision) -> Option<Revision> {
-    let base = found.base.as_ref()?;
-    let version = base.version.as_ref().map(ToString::to_string);
-    Some(Revision { commit: Some(base.commit.clone()), version, dirty: false, source: head.source.clone() })
 }
 
 /// Whoever reads the verdict must know that the recipe could have faked it.
@@ -132,10 +120,16 @@ fn lint(facts: &RunFacts) -> RungResult {
         return not_shown(reason);
     }
     let of = |severity| facts.lint.iter().filter(|line| line.severity == severity).count();
-    match (facts.lint_rules, of(Severity::Error)) {
-        (0, _) => not_shown("no rule was evaluated"),
-        (rules, 0) => passed(format!("{}, {}", rules_said(rules), count(of(Severity::Hint), "hint", "hints"))),
-        (_, errors) => not_shown(format!("{} listed, but not judged", count(errors, "error", "errors"))),
+    let (red, errors, hints) =
+        (facts.lint.iter().filter(|line| line.turns_red()).count(), of(Severity::Error), of(Severity::Hint));
+    let hints = count(hints, "hint", "hints");
+    match (facts.lint_rules, red, errors) {
+        (0, _, _) => not_shown("no rule was evaluated"),
+        (rules, 0, 0) => passed(format!("{}, {hints}", rules_said(rules))),
+        (rules, 0, old) => {
+            passed(format!("{}, {} there already, {hints}", rules_said(rules), count(old, "error was", "errors were")))
+        }
+        (_, new, _) => not_shown(format!("{} listed, but not judged", count(new, "error", "errors"))),
     }
 }
 
@@ -239,7 +233,8 @@ fn not_judged(facts: &RunFacts, rungs: &Rungs) -> String {
 fn verified(facts: &RunFacts, rungs: &Rungs) -> Vec<String> {
     let mut claims = Vec::new();
     if rungs.lint.state == RungState::Pass {
-        claims.push(format!("no lint error: {}", rungs.lint.reason));
+        let old = facts.lint.iter().any(|line| line.severity == Severity::Error);
+        claims.push(format!("no {}lint error: {}", if old { "new " } else { "" }, rungs.lint.reason));
     }
     let FloorFacts { converged, http, http_not_applicable: _, nothing_left, neighbour_untouched } = &facts.floor;
     if let Some(converged) = converged.filter(|converged| converged.services > 0) {

@@ -66,10 +66,12 @@ pub(crate) fn good() -> RunFacts {
         lint: vec![LintLine {
             rule: "image_latest".into(),
             severity: Severity::Hint,
+            new: true,
             file: "compose.yml".into(),
             line: Some(5),
             text: "`app` uses an image without a fixed tag".into(),
             advice: "Name a version, so that a deploy can be repeated.".into(),
+            why: "The tag moves: two deploys of one version differ.".into(),
         }],
         cancelled: false,
         kept: false,

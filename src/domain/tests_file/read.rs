@@ -138,7 +138,7 @@ fn reason(text: &Spanned<String>) -> Result<String, Wrong> {
     let plain = crate::domain::results::one_line(text.get_ref(), 200);
     if plain.is_empty() {
         return Err(wrong(
-            &text,
+            text,
             "`host_power` gives no reason",
             "Say why the recipe must rule its host: people read it.",
         ));

@@ -69,7 +69,10 @@ impl Run {
     pub(super) fn deployment(&self, live: &Live) -> Result<Deployment, Stop> {
         match &live.deployment {
             Some(deployment) => Ok(deployment.clone()),
-            None => Ok(self.plan.deployment(&self.files, &self.target, self.tests())?),
+            None => self
+                .plan
+                .deployment(&self.files, &self.target, self.tests())
+                .map_err(|error| Stop::Failed(vec![self.refused(live, Stage::Install, &error)])),
         }
     }
 

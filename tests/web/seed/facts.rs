@@ -30,6 +30,8 @@ fn after(started: Timestamp, ms: i64) -> Timestamp {
 
 pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
     RunFacts {
+        host_power: None,
+        tests: None,
         run: RunId::from_random([1; 12]),
         recipe: RecipeName::parse(recipe).unwrap(),
         head: Revision {
@@ -60,10 +62,12 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
         lint: vec![LintLine {
             rule: "image_latest".into(),
             severity: Severity::Hint,
+            new: true,
             file: "compose.yml".into(),
             line: Some(5),
             text: "`app` uses an image without a fixed tag".into(),
             advice: "Name a version, so that a deploy can be repeated.".into(),
+            why: "The tag moves: two deploys of one version differ.".into(),
         }],
         cancelled: false,
         kept: false,

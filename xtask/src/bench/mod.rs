@@ -86,7 +86,10 @@ fn on_the_lab(options: &Options, places: &Places, goals: &mut Goals) -> Result<(
     // The runner image of this very program.
     lab::images_of(&binary)?;
     let (target, _held) = timed("a free target of the lab", || lab::hold_any(|| Ok(())))?;
-    Runs { binary, places, target: &target }.measure(|part| options.wants(part), goals)
+    let runs = Runs { binary, places, target: &target, state: tempfile::tempdir()? };
+    let measured = runs.measure(|part| options.wants(part), goals);
+    // Tests on the lab want that of their own build.
+    measured.and(lab::images_of(&lab::build_binary()?).map(drop))
 }
 
 fn needed(options: &Options, places: &Places) -> Result<figures::Figures> {

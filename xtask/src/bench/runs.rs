@@ -36,6 +36,8 @@ pub(super) struct Runs<'a> {
     pub(super) binary: PathBuf,
     pub(super) places: &'a Places,
     pub(super) target: &'a Target,
+    /// One gate for all of them.
+    pub(super) state: tempfile::TempDir,
 }
 
 /// What came of a run.
@@ -134,11 +136,11 @@ impl Runs<'_> {
 
     /// One `cc-ci run`, from the start of the process to its end.
     fn run(&self, recipe: &Path, verdict: &str) -> Result<Ended> {
-        let (state, out) = (self.places.lab_folder("bench")?, tempfile::tempdir()?);
+        let out = tempfile::tempdir()?;
         let log = fs::File::create(out.path().join("said"))?;
         let mut command = Command::new(&self.binary);
         command.arg("run").arg(recipe).args(["--target", self.target.section()]).arg("--out").arg(out.path());
-        command.arg("--targets").arg(self.places.targets_file()).arg("--state").arg(&state);
+        command.arg("--targets").arg(self.places.targets_file()).arg("--state").arg(self.state.path());
         command.arg("--runner-image").arg(self.places.cc_ci.join("runner.tar"));
         command.stdout(log.try_clone()?).stderr(log);
         let begun = Instant::now();

@@ -130,7 +130,7 @@ fn listed(list: &str) -> Option<Vec<usize>> {
 }
 
 /// What a process says at its end.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Told {
     schedules: u64,
     lost: u64,

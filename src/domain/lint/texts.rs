@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::seen::{Seen, Source};
-use super::{Place, Spot};
+use super::seen::{Place, Seen, Source};
 use crate::domain::recipe::ENV_SAMPLE;
 use crate::domain::recipe::interpolate::{Fallback, InterpolateError, Piece, interpolate, pieces, uses};
 use crate::domain::recipe::yaml;
@@ -14,7 +13,7 @@ pub(super) fn compose_parses(seen: &Seen<'_>, places: &mut Vec<Place>) {
     for source in &seen.sources {
         if let Err(error) = &source.read {
             let text = format!("this is no compose file: {}", error.message);
-            places.push(Place { file: source.path.clone(), spot: Spot::Line(error.line), text });
+            places.push(Place::of(&source.path, "", text).on(error.line));
         }
     }
 }
@@ -22,9 +21,10 @@ pub(super) fn compose_parses(seen: &Seen<'_>, places: &mut Vec<Place>) {
 pub(super) fn compose_file_exists(seen: &Seen<'_>, places: &mut Vec<Place>) {
     for path in seen.selected.iter().filter(|path| !seen.files.contains(path)) {
         let text = format!("the compose file `{path}` does not exist");
-        let named = seen.sample.last("COMPOSE_FILE").map(|assignment| (ENV_SAMPLE.to_owned(), Some(assignment.line)));
-        let (file, line) = named.unwrap_or_else(|| (path.clone(), None));
-        places.push(Place { file, spot: Spot::Line(line), text });
+        places.push(match seen.sample.last("COMPOSE_FILE") {
+            Some(named) => Place::of(ENV_SAMPLE, path, text).on(Some(named.line)),
+            None => Place::of(path, path, text),
+        });
     }
 }
 
@@ -35,6 +35,17 @@ pub(super) fn same_version(seen: &Seen<'_>, places: &mut Vec<Place>) {
         let shown = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
         let (its, other) = (shown(&compose.version), shown(&wanted.version));
         places.push(source.at(&["version"], format!("`version` is {its} here and {other} in `{}`", first.path)));
+    }
+}
+
+/// abra's own lint asks for it; docker's loader reads more.
+pub(super) fn version_38(seen: &Seen<'_>, places: &mut Vec<Place>) {
+    for (source, compose) in seen.selected().filter(|(_, compose)| compose.version.as_deref() != Some("3.8")) {
+        let text = match &compose.version {
+            Some(version) => format!("`version` is {version}, not 3.8"),
+            None => "`version` is missing; `version: \"3.8\"` is asked for".to_owned(),
+        };
+        places.push(source.at(&["version"], text));
     }
 }
 
@@ -66,7 +77,7 @@ pub(super) fn durations(seen: &Seen<'_>, places: &mut Vec<Place>) {
 }
 
 /// Calls `each` with every text that docker interpolates.
-fn texts(source: &Source<'_>, each: &mut dyn FnMut(&str)) {
+fn texts(source: &Source, each: &mut dyn FnMut(&str)) {
     let Ok((tree, _)) = &source.read else { return };
     for section in ["services", "volumes", "networks", "secrets", "configs"] {
         visit(&tree[section], each);
