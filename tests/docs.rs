@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a document that cannot be read fails its test")]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -26,7 +27,10 @@ fn holds(document: &str, table: &str) {
 
 #[test]
 fn every_finding_is_documented() {
-    let mut table = String::from("| kind | usually the fault of | what to do |\n|---|---|---|\n");
+    let examples = examples();
+    let mut table = String::from(
+        "| kind | what it means | what it looks like | usually the fault of | what to do |\n|---|---|---|---|---|\n",
+    );
     for kind in FindingKind::ALL {
         let class = match kind.class() {
             Class::Recipe => "the recipe",
@@ -34,20 +38,40 @@ fn every_finding_is_documented() {
             Class::Tests => "the tests file",
             Class::Unknown => "not known from one run",
         };
-        writeln!(table, "| `{}` | {class} | {} |", kind.name(), kind.advice()).unwrap();
+        let looks = examples.get(kind.name()).map(|sentence| sentence.replace('|', "\\|")).unwrap_or_default();
+        writeln!(table, "| `{}` | {} | {looks} | {class} | {} |", kind.name(), kind.meaning(), kind.advice()).unwrap();
     }
     holds("findings.md", &table);
 }
 
+/// The first sentence of each kind in the snapshot of all of them.
+fn examples() -> BTreeMap<String, String> {
+    let place = "src/domain/convergence/tests/snapshots/cc_ci__domain__convergence__tests__catalogue__catalogue.snap";
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(place)).unwrap();
+    let catalogue = text.splitn(3, "---\n").nth(2).unwrap();
+    let (mut found, mut kind) = (BTreeMap::new(), "");
+    for line in catalogue.lines() {
+        match line.strip_prefix("    ") {
+            None => kind = line,
+            Some(sentence) => {
+                found.entry(kind.to_owned()).or_insert_with(|| sentence.to_owned());
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn every_lint_rule_is_documented() {
-    let mut table = String::from("| rule | asks for | why | what to do |\n|---|---|---|---|\n");
+    let mut table = String::from("| rule | abra's | asks for | why | what to do |\n|---|---|---|---|---|\n");
     for rule in RULES {
         let severity = match rule.severity {
             Severity::Error => "error",
             Severity::Hint => "hint",
         };
-        writeln!(table, "| {} {severity} | {} | {} | {} |", rule.id, rule.what, rule.why, rule.advice).unwrap();
+        let abra = rule.abra.unwrap_or_default();
+        writeln!(table, "| {} {severity} | {abra} | {} | {} | {} |", rule.id, rule.what, rule.why, rule.advice)
+            .unwrap();
     }
     holds("lint.md", &table);
 }

@@ -55,7 +55,12 @@ fn names_in_compose() -> BTreeSet<String> {
 fn lint_has_nothing_to_say() {
     let output = Command::new(env!("CARGO_BIN_EXE_cc-ci")).args(["lint", "."]).current_dir(root()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.ends_with(" rules, 0 errors, 0 hints\n"), "{said}");
+    assert!(
+        output.status.success()
+            && (said.ends_with(" rules: 0 errors, 0 hints\n")
+                || said.contains("new: 0 errors, 0 hints; there already: 0 errors, 0 hints")),
+        "{said}"
+    );
 }
 
 #[test]

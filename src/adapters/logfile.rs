@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::domain::log::{Cursors, Record, Source, read};
@@ -75,6 +77,16 @@ impl LogFile {
         self.lock().masker.mask(text)
     }
 
+    /// The value with each of its texts as the log would show it.
+    ///
+    /// # Errors
+    /// When it cannot be written as JSON and read again.
+    pub fn masked_value<T: Serialize + DeserializeOwned>(&self, value: &T) -> Result<T, serde_json::Error> {
+        let mut json = serde_json::to_value(value)?;
+        self.lock().masker.mask_texts(&mut json);
+        serde_json::from_value(json)
+    }
+
     /// How far this source has been written.
     #[must_use]
     pub fn position(&self, source: &Source) -> u64 {
@@ -116,13 +128,14 @@ impl Inner {
             }
             return;
         }
+        // Before it is cut: the first half of a secret would not be known any more.
+        record.text = self.masker.mask(&record.text);
         if record.text.len() > LONGEST_LINE {
             let whole = record.text.len();
             let cut = record.text.floor_char_boundary(LONGEST_LINE);
             record.text.truncate(cut);
             record.text.push_str(&format!("… ({whole} bytes)"));
         }
-        record.text = self.masker.mask(&record.text);
         self.append(&record);
     }
 

@@ -1,4 +1,5 @@
-//! The SSH key that the gate makes for itself at its first start: the private half never leaves the state folder.
+//! SSH keys that the gate makes for itself: one that leads to its targets, another that signs results. The private halves never leave
+//! the state folder.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,7 +14,7 @@ use russh::keys::{PrivateKey, ssh_key};
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// A file or folder.
-    #[error("cannot keep the gate's SSH key in {path}: {source}")]
+    #[error("cannot keep the gate's key in {path}: {source}")]
     File {
         /// Which.
         path: PathBuf,
@@ -21,7 +22,7 @@ pub enum KeyError {
         source: io::Error,
     },
     /// What is there is no key.
-    #[error("the gate's SSH key {path} cannot be used: {source}\nhint: remove it, and the next start makes a new one")]
+    #[error("the gate's key {path} cannot be used: {source}\nhint: remove it, and the next start makes a new one")]
     Broken {
         /// Which.
         path: PathBuf,
@@ -30,12 +31,19 @@ pub enum KeyError {
     },
 }
 
-/// The public half of the key in this file, in OpenSSH format on one line; the key is made from `random` where there is none. The
-/// public half is also written beside it, as `.pub`.
+/// The public half of the key in this file, in OpenSSH format on one line; the key is made from `random` where there is none.
 ///
 /// # Errors
 /// When the files cannot be read or written.
 pub fn ensure(path: &Path, random: [u8; 32]) -> Result<String, KeyError> {
+    key(path, random)?.public_key().to_openssh().map_err(|source| KeyError::Broken { path: path.to_owned(), source })
+}
+
+/// The key in this file; it is made from `random` where there is none. The public half is also written beside it, as `.pub`.
+///
+/// # Errors
+/// When the files cannot be read or written.
+pub fn key(path: &Path, random: [u8; 32]) -> Result<PrivateKey, KeyError> {
     let file = |source| KeyError::File { path: path.to_owned(), source };
     let broken = |source| KeyError::Broken { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
@@ -48,22 +56,32 @@ pub fn ensure(path: &Path, random: [u8; 32]) -> Result<String, KeyError> {
             let key = PrivateKey::new(pair, "cc-ci").map_err(broken)?;
             let text = key.to_openssh(LineEnding::LF).map_err(broken)?;
             write_whole(path, text.as_bytes()).map_err(file)?;
-            key
+            // Another process may have been first: its key holds.
+            let text = fs::read_to_string(path).map_err(file)?;
+            PrivateKey::from_openssh(&text).map_err(broken)?
         }
         Err(error) => return Err(file(error)),
     };
-    let public = key.public_key().to_openssh().map_err(broken)?;
-    fs::write(path.with_extension("pub"), format!("{public}\n")).map_err(file)?;
-    Ok(public)
+    let public = format!("{}\n", key.public_key().to_openssh().map_err(broken)?);
+    let beside = path.with_extension("pub");
+    if fs::read_to_string(&beside).ok().as_ref() != Some(&public) {
+        fs::write(beside, public).map_err(file)?;
+    }
+    Ok(key)
 }
 
-/// A process that is killed leaves no half key behind.
+/// A process that is killed leaves no half key behind, and a key that is there already stays.
 fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension("new");
+    let unfinished = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
     file.write_all(content)?;
     file.sync_all()?;
-    fs::rename(unfinished, path)
+    let linked = fs::hard_link(&unfinished, path);
+    fs::remove_file(&unfinished)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -82,6 +100,16 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_to_string(path.with_extension("pub")).unwrap().trim(), public);
         assert!(russh::keys::load_secret_key(&path, None).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_another_process_made_meanwhile_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("id_ed25519");
+        write_whole(&path, b"theirs").unwrap();
+        write_whole(&path, b"ours").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

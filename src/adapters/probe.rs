@@ -2,20 +2,25 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, header};
 
+use crate::domain::evidence::{Heard, Transcript};
 use crate::domain::target::Target;
 
 /// One answer must be there within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So much of a body is read.
 const LARGEST_BODY: usize = 1 << 20;
+/// So many headers are noted, and so many characters of each.
+const HEADERS: usize = 40;
+const LONGEST_HEADER: usize = 1_000;
 
 /// Why pages cannot be asked for.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,7 @@ pub enum ProbeError {
 #[derive(Debug, Clone)]
 pub struct Web {
     client: Client,
+    transcript: Arc<Mutex<Transcript>>,
 }
 
 /// What came back.
@@ -74,29 +80,53 @@ impl Web {
             None => builder.dns_resolver(Arc::new(ThisMachine)),
         };
         let client = builder.build().map_err(|error| ProbeError::Client(error.to_string()))?;
-        Ok(Self { client })
+        Ok(Self { client, transcript: Arc::default() })
     }
 
-    /// Asks once.
+    /// Asks once. What came is noted in the transcript.
     ///
     /// # Errors
     /// In plain words, why there was no answer.
     pub async fn get(&self, url: &str) -> Result<Answer, String> {
-        let response = self.client.get(url).send().await.map_err(|error| root_cause(&error))?;
+        let response = match self.client.get(url).send().await {
+            Ok(response) => response,
+            Err(error) => return Err(self.unanswered(url, root_cause(&error))),
+        };
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (status, location, content_type) =
             (response.status().as_u16(), text(header::LOCATION), text(header::CONTENT_TYPE));
+        let headers = response.headers().clone();
         let mut body = Vec::new();
         let mut pieces = response.bytes_stream();
         while let Some(piece) = pieces.next().await {
-            let piece = piece.map_err(|error| root_cause(&error))?;
+            let piece = piece.map_err(|error| self.unanswered(url, root_cause(&error)))?;
             let room = LARGEST_BODY.saturating_sub(body.len());
             body.extend_from_slice(&piece[..piece.len().min(room)]);
             if room < piece.len() {
                 break;
             }
         }
+        let headers = headers.iter().take(HEADERS).map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str(), value.chars().take(LONGEST_HEADER).collect())
+        });
+        self.note(url, &Ok(Heard { status, headers: headers.collect(), body: &body }));
         Ok(Answer { status, location, content_type, body })
+    }
+
+    fn unanswered(&self, url: &str, why: String) -> String {
+        self.note(url, &Err(&why));
+        why
+    }
+
+    fn note(&self, url: &str, answer: &Result<Heard<'_>, &str>) {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner).note(Timestamp::now(), url, answer);
+    }
+
+    /// All that was asked and what came back; empty when nothing was.
+    #[must_use]
+    pub fn transcript(&self) -> String {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner).told()
     }
 }
 

@@ -4,6 +4,10 @@
 //! The session is opened lazily and anew when it was lost; each connection to a socket is one channel. A request that was
 //! half sent is never repeated here: the caller knows whether it may be.
 
+mod attempts;
+
+pub use attempts::try_what_must_be_refused;
+
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -49,6 +49,20 @@ pub(super) struct RunArguments {
     places: Places,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct TrustArguments {
+    /// Its section of targets.toml
+    target: String,
+    #[command(flatten)]
+    places: Places,
+}
+
+pub(super) async fn trust(arguments: TrustArguments) -> anyhow::Result<Exit> {
+    let store = store(&arguments.places).await?;
+    control::trust(&store, &arguments.target, &who()).await?;
+    say(&format!("{} is looked at again, and used if it is in order", arguments.target))
+}
+
 pub(super) async fn pause(arguments: PauseArguments) -> anyhow::Result<Exit> {
     let store = store(&arguments.places).await?;
     control::pause(&store, &who(), &arguments.why).await?;

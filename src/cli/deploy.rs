@@ -72,6 +72,7 @@ pub(super) async fn deploy(arguments: DeployArguments) -> anyhow::Result<Exit> {
         domain: arguments.app.domain.clone(),
         recipe: source.name.clone(),
         commit: source.chaos_version.clone(),
+        overrides: BTreeMap::new(),
         forced: variables(&target, arguments.env.as_deref())?,
     };
     let deployment = deployment::plan(&source.files, &facts)?;

@@ -4,14 +4,17 @@ mod check_config;
 mod control;
 mod db;
 mod deploy;
+mod doctor;
 mod healthcheck;
-mod inspect;
+mod lint;
+mod plan;
 mod progress;
 mod run;
 mod runner;
 mod serve;
 mod settings;
 mod target;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -56,6 +59,10 @@ struct Cli {
 /// all that they are sent.
 const BLOCKING_THREADS: usize = 16;
 
+/// A run is one deep future, and the service polls it on a worker: in a debug build the usual 2 MiB are not enough for it. Only what is
+/// touched counts as memory.
+const STACK: usize = 8 << 20;
+
 const AFTER_HELP: &str = "\
 Begin with:
   cc-ci plan path/to/recipe                       what a run would do; touches nothing
@@ -72,6 +79,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Tell every setting of the service as it holds, and what is wrong with it
     CheckConfig(check_config::Arguments),
+    /// Look for what is not as it should be, at the gate and on the targets; changes nothing
+    Doctor(doctor::Arguments),
     /// Ask the service on this machine whether it is well: exit code 0 or 1
     Healthcheck(healthcheck::Arguments),
     /// Copy the database, or put a copy in its place
@@ -90,10 +99,12 @@ enum Command {
     /// Remove what dead runs of this gate left on a target
     Sweep(target::SweepArguments),
     /// Say what a run of this recipe would do; touches nothing
-    Plan(inspect::PlanArguments),
+    Plan(plan::Arguments),
     /// Check a recipe's files without deploying them
-    Lint(inspect::LintArguments),
-    /// Look at targets
+    Lint(lint::Arguments),
+    /// Check the signature of results, and the files beside them: exit code 0 or 1
+    Verify(verify::Arguments),
+    /// Look at targets, and set up hosts to be some
     #[command(subcommand)]
     Target(target::Command),
     /// Deploy a recipe that stays; not on a test target
@@ -139,7 +150,7 @@ pub fn main() -> ExitCode {
         start_logging(LogSettings { level: level(), format: LogFormat::Text });
     }
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = match builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build() {
+    let runtime = match builder.enable_all().thread_stack_size(STACK).max_blocking_threads(BLOCKING_THREADS).build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&anyhow::Error::new(error)).into(),
     };
@@ -154,6 +165,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Serve(arguments) => serve::serve(arguments).await,
         Command::CheckConfig(arguments) => check_config::check_config(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(arguments).await,
         Command::Healthcheck(arguments) => healthcheck::healthcheck(&arguments).await,
         Command::Db(command) => db::db(command).await,
         Command::Deploy(arguments) => deploy::deploy(arguments).await,
@@ -164,8 +176,9 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Cancel(arguments) => control::cancel(arguments).await,
         Command::Retry(arguments) => control::retry(arguments).await,
         Command::Sweep(arguments) => target::sweep(arguments).await,
-        Command::Plan(arguments) => inspect::plan(arguments).await,
-        Command::Lint(arguments) => inspect::lint(arguments).await,
+        Command::Plan(arguments) => plan::plan(arguments).await,
+        Command::Lint(arguments) => lint::lint(arguments).await,
+        Command::Verify(arguments) => verify::verify(&arguments).await,
         Command::Target(command) => target::target(command).await,
         Command::Runner(command) => runner::runner(command).await,
     }
@@ -193,6 +206,7 @@ fn complain(error: &anyhow::Error) -> Exit {
         || error.downcast_ref::<InvalidSettings>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
+        || error.downcast_ref::<verify::VerifyError>().is_some()
         || error.downcast_ref::<ControlError>().is_some_and(ControlError::is_usage)
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
     if own { Exit::Usage } else { Exit::NotJudged }

@@ -1,7 +1,7 @@
 //! `cc-ci run`.
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -19,10 +19,12 @@ use crate::adapters::store::Store;
 use crate::config;
 use crate::domain::ids::RunId;
 use crate::domain::results::Results;
+use crate::domain::tests_file::{self, Frozen, Origin};
 use crate::domain::verdict::Verdict;
+use crate::engine::base;
 use crate::engine::plan::{Limits, Plan};
 use crate::engine::run::{Gate, Run};
-use crate::engine::state::StateFolder;
+use crate::engine::state::{RUNNER_IMAGE, StateFolder};
 use crate::report;
 
 #[derive(Debug, Args)]
@@ -33,12 +35,18 @@ pub(super) struct Arguments {
     /// The test Swarm: a section of targets.toml, or unix:///path/to/docker.sock
     #[arg(long, required_unless_present = "resume")]
     target: Option<String>,
-    /// Put results.json, report.html and log.jsonl into this folder too
+    /// Put the run's files into this folder too: results.json and its signature, junit.xml, report.html, log.jsonl, evidence.tar.gz
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The older version to compare with, a tag, branch or commit [default: the newest tag older than the recipe's version]
+    #[arg(long, value_name = "REF", conflicts_with = "resume")]
+    base: Option<String>,
     /// Leave the app up for so long before it is removed, e.g. 30m; Ctrl-C ends it earlier
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     keep: Option<u64>,
+    /// The folder with the recipe's tests file, cc-ci.toml
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    tests: Option<PathBuf>,
     /// The whole run may take so long, e.g. 20m [default: 60m]
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value_t = Limits::default().total_seconds, hide_default_value = true)]
     limit: u64,
@@ -106,17 +114,23 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 /// State folder, database and runner image of this gate.
 pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Result<Gate> {
+    let image = self::runner_image(state, runner_image)?;
     let state = StateFolder::at(state)?;
-    let image = match runner_image {
-        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
-        Some(word) => ImageSource::Reference(word.to_owned()),
-        None if !state.runner_image().exists() && is_the_image() => {
-            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.root().to_owned()])?)
-        }
-        None => ImageSource::File(state.runner_image()),
-    };
     let store = Store::open(state.root()).await?;
     Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: OwnHash::default(), state })
+}
+
+/// Where the runner image comes from: what was given, else a file in the state folder, else this very container.
+pub(super) fn runner_image(state: &Path, given: Option<&str>) -> anyhow::Result<ImageSource> {
+    let saved = state.join(RUNNER_IMAGE);
+    Ok(match given {
+        Some(word) if Path::new(word).is_file() => ImageSource::File(word.into()),
+        Some(word) => ImageSource::Reference(word.to_owned()),
+        None if !saved.exists() && is_the_image() => {
+            ImageSource::OwnRoot(OwnRoot::of_this_process(&[state.to_owned()])?)
+        }
+        None => ImageSource::File(saved),
+    })
 }
 
 /// Whether this process runs in a container made from the image, and nothing else is in its file system.
@@ -134,10 +148,25 @@ async fn begin(
         anyhow::bail!("a recipe and a target are needed");
     };
     let target = config::target(target, &arguments.places.targets())?;
-    let source = git::read(recipe).await?;
+    let opened = git::open(recipe).await?;
+    let base = base::find(&opened, arguments.base.as_deref(), &[]).await?;
+    let source = opened.source;
     let limits = Limits { total_seconds: arguments.limit, ..Limits::default() };
-    let plan = Plan::new(RunId::from_random(rand::random()), &source, &target, arguments.keep, limits)?;
-    Ok(Run::begin(gate, plan, &source, target, Some(sender)).await?)
+    let tests = arguments.tests.as_deref().map(tests_file).transpose()?;
+    let run = RunId::from_random(rand::random());
+    let plan = Plan::new(run, &source, Some(base.resolution), &target, arguments.keep, limits, tests.as_ref())?;
+    Ok(Run::begin(gate, plan, &source, base.files.as_ref(), tests, target, Some(sender)).await?)
+}
+
+/// The tests file of a folder; what it says is judged by the run.
+fn tests_file(folder: &Path) -> anyhow::Result<Frozen> {
+    let path = folder.join(tests_file::FILE);
+    let file = fs::File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut bytes = Vec::new();
+    // One byte more than is allowed, so that the reader can tell.
+    file.take(tests_file::LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    let origin = Origin { source: path.display().to_string(), commit: None };
+    Ok(Frozen { origin, text: String::from_utf8_lossy(&bytes).into_owned() })
 }
 
 /// Ctrl-C and SIGTERM.
@@ -172,8 +201,8 @@ impl Interrupts {
     }
 }
 
-fn finish(results: &Results, outputs: &[PathBuf; 3], out: Option<&Path>) -> anyhow::Result<Exit> {
-    let mut places: Vec<PathBuf> = outputs.to_vec();
+fn finish(results: &Results, outputs: &[PathBuf], out: Option<&Path>) -> anyhow::Result<Exit> {
+    let mut places = outputs.to_vec();
     if let Some(out) = out {
         places = outputs.iter().map(|from| out.join(from.file_name().unwrap_or_default())).collect();
         for (from, to) in outputs.iter().zip(&places) {

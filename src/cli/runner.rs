@@ -16,6 +16,12 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 0)]
         offset: u64,
     },
+    /// Say how full the disk is, and which addresses can be reached from here
+    Probe {
+        /// `host:port`; as often as needed
+        #[arg(long, value_name = "HOST:PORT")]
+        reach: Vec<String>,
+    },
     /// Make the run's secrets
     Secrets,
     /// Remove a stack with everything that is its own
@@ -29,6 +35,7 @@ pub(super) async fn runner(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Serve => runner::serve().await?,
         Command::Step { offset } => runner::step(offset)?,
+        Command::Probe { reach } => runner::probe(&reach).await?,
         Command::Secrets => runner::make_secrets().await?,
         Command::Undeploy { stack } => runner::undeploy_stack(&stack).await?,
     }

@@ -13,8 +13,8 @@ use super::settings::SettingsArguments;
 use super::{Exit, run, start_logging};
 use crate::adapters::clock::Clock;
 use crate::adapters::forge::{Forge, ForgeConfig, Pace, WantedHook};
-use crate::adapters::own_key;
 use crate::adapters::store::copy;
+use crate::adapters::{own_key, sign};
 use crate::config::{Access, LogFormat, LogSettings, RecyclePolicy, RecycleSettings, Settings};
 use crate::engine::plan::Limits;
 use crate::engine::service::{Recycle, Service, Watched};
@@ -50,6 +50,8 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
         let public = own_key::ensure(&settings.own_key(), rand::random())?;
         say(log, &format!("the gate's SSH key, for authorized_keys of the target: {public}"));
     }
+    // So that its public half can be had before anything is signed.
+    sign::ensure(&gate.state.signing(), rand::random())?;
     let clock = Clock::system();
     let config = ForgeConfig {
         url: settings.forge.url.clone(),

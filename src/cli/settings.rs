@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Places;
-use crate::config::{Layers, Settings, state_folder};
+use crate::config::{InvalidSettings, Layers, Settings, state_folder};
 
 /// Each flag is a setting; `cc-ci check-config --keys` lists those that have no flag, too.
 #[derive(Debug, Args)]
@@ -76,8 +76,32 @@ impl SettingsArguments {
 
     /// The settings from these places.
     pub(super) fn read(layers: &Layers) -> anyhow::Result<Settings> {
-        let state = state_folder(None, |name| std::env::var(name).ok());
-        Ok(Settings::read(layers, state)?)
+        Ok(Self::read_all(layers)?)
+    }
+
+    /// The same, with everything that is wrong as it is.
+    pub(super) fn read_all(layers: &Layers) -> Result<Settings, InvalidSettings> {
+        Settings::read(layers, state_folder(None, |name| std::env::var(name).ok()))
+    }
+
+    /// The names that `--target` gave.
+    pub(super) const fn targets(&mut self) -> &mut Vec<String> {
+        &mut self.target
+    }
+
+    /// The state folder, as the command line alone has it.
+    pub(super) fn state(&self) -> PathBuf {
+        self.places.state()
+    }
+
+    /// The targets file, as the command line alone has it.
+    pub(super) fn targets_file(&self) -> PathBuf {
+        self.places.targets()
+    }
+
+    /// The runner image that was given.
+    pub(super) fn image(&self) -> Option<String> {
+        self.runner_image.clone()
     }
 
     fn flags(&self) -> Vec<(String, String)> {

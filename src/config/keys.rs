@@ -56,7 +56,7 @@ keys! {
     FORGE_TOKEN Secret "" "That account's token, with the scopes `write:issue`, `read:repository`, `read:organization`, and `write:repository` for commit statuses"
     ORGANISATION Plain "" "The organisation whose recipes are watched"
     RECIPES Plain "" "Only these recipes, by repository name; `*` stands for any characters: `traefik, matrix-*`. All, if it is not set"
-    TESTS_REPOSITORY Plain "" "The repository with `recipes.toml`, which then says what is watched, `owner/name`"
+    TESTS_REPOSITORY Plain "" "The repository with `recipes.toml`, which then says what is watched, and with tests files, `tests/RECIPE/cc-ci.toml`; `owner/name`"
     POLL_SECONDS Plain "15" "Seconds between two polls of the forge, 1 to 3600"
 
     WEBHOOK_SECRET Secret "" "What the forge's webhooks are signed with; several, one per line, are all valid, so that it can be changed"
@@ -72,6 +72,7 @@ keys! {
     TARGET_CA_FILE Plain "" "A PEM file with the authority of its proxy's certificate, if it is not a public one"
     TARGETS Plain "" "Instead of `TARGET_…`, several test Swarms: sections of the targets file, separated by commas"
     TARGETS_FILE Plain "STATE/targets.toml" "The file that describes them"
+    MUST_NOT_REACH Plain "" "What nothing on a target may reach, `host:port` separated by commas: the gate, its networks. `cc-ci doctor` tries from a container there"
     RECYCLE_POLICY Plain "never" "When a target is brought back to its snapshot: `never`, `when_dirty` (after a run that could not be proved clean), `always` (after every run)"
     RECYCLE_URL Secret "" "Asked with POST to bring a target back; `{target}` in it stands for its name. A secret, since it may hold a token"
 

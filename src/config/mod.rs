@@ -21,6 +21,12 @@ pub use self::settings::{
 };
 pub use self::targets::{ConfigError, state_folder, target};
 
+/// Whether anybody set up the service here: a forge is given, right or wrong.
+#[must_use]
+pub fn is_configured(layers: &Layers) -> bool {
+    layers.get(keys::FORGE_URL.name).is_some()
+}
+
 /// Every setting as it holds, secrets by their length alone.
 #[must_use]
 pub fn effective(layers: &Layers) -> Vec<Effective> {

@@ -30,6 +30,8 @@ pub struct Settings {
     pub targets: Vec<Target>,
     /// The target's key is one that the gate makes for itself, at [`Settings::own_key`].
     pub uses_own_key: bool,
+    /// `MUST_NOT_REACH`, `host:port` each.
+    pub must_not_reach: Vec<String>,
     /// How a target is brought back to its snapshot.
     pub recycle: RecycleSettings,
     /// Runs.
@@ -200,6 +202,7 @@ impl Settings {
         let (forge, watch, hooks) = (forge(&mut reader), watch(&mut reader), hooks(&mut reader));
         let (targets, recycle, runs) = (targets(&mut reader, &state), recycle(&mut reader), runs(&mut reader));
         let (pages, log) = (pages(&mut reader), log(&mut reader));
+        let must_not_reach = reader.optional(keys::MUST_NOT_REACH, values::addresses).unwrap_or_default();
         let uses_own_key = targets.iter().flatten().any(|target| has_key(target, &own_key(&state)));
         let (
             true,
@@ -215,7 +218,7 @@ impl Settings {
         else {
             return Err(InvalidSettings(reader.problems));
         };
-        Ok(Self { forge, watch, hooks, targets, uses_own_key, recycle, runs, pages, state, log })
+        Ok(Self { forge, watch, hooks, targets, uses_own_key, must_not_reach, recycle, runs, pages, state, log })
     }
 
     /// Where the gate keeps the SSH key that it makes for itself.

@@ -153,6 +153,21 @@ pub(super) fn ssh_server(text: &str) -> Result<String, Wrong> {
     Ok(format!("{host}:{port}"))
 }
 
+/// `host:port`, several of them.
+pub(super) fn addresses(text: &str) -> Result<Vec<String>, Wrong> {
+    let words = text.split([',', ' ', '\n']).filter(|word| !word.is_empty());
+    words
+        .map(|word| match word.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+                Ok(word.to_owned())
+            }
+            Some(_) | None => {
+                Err(wrong(format!("has `{word}`, which is no address"), "`host:port`, separated by commas"))
+            }
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +193,15 @@ mod tests {
         assert_eq!(ssh_server("10.0.0.7:2222").unwrap(), "10.0.0.7:2222");
         for bad in ["", ":22", "a:b", "root@x", "ssh://x"] {
             assert!(ssh_server(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_have_a_port() {
+        let all = addresses("gate.example.org:443, 10.0.0.1:22 [::1]:80").unwrap();
+        assert_eq!(all, ["gate.example.org:443", "10.0.0.1:22", "[::1]:80"]);
+        for bad in ["gate", ":1", "x:0", "x:y", "x:70000"] {
+            assert!(addresses(bad).is_err(), "{bad}");
         }
     }
 

@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::stage::{Rung, Stage};
 
-/// Declares the kinds once: identifier, name in results, default class, advice.
+pub mod sentences;
+
+/// Declares the kinds once: what it means, identifier, name in results, default class, advice.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident $name:literal $class:ident $advice:literal;)*) => {
+    ($(#[doc = $meaning:literal] $kind:ident $name:literal $class:ident $advice:literal;)*) => {
         /// What went wrong. The names are stable: tests, pages and other programs rely on them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum FindingKind { $($(#[$doc])* #[serde(rename = $name)] $kind),* }
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        pub enum FindingKind { $(#[doc = $meaning] #[serde(rename = $name)] $kind),* }
 
         impl FindingKind {
             /// All kinds.
@@ -20,6 +23,12 @@ macro_rules! kinds {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name),* }
+            }
+
+            /// One sentence that says what has happened.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$kind => $meaning.trim_ascii()),* }
             }
 
             /// Whose fault it usually is; a finding may know better.
@@ -51,9 +60,9 @@ kinds! {
     /// A registry refuses an image that only this change uses.
     ImageDenied "image_denied" Recipe "The image is unknown or private; use one that everybody may pull.";
     /// A registry's pull limit is used up.
-    RegistryLimit "registry_limit" Infra "Log the target in to the registry, or use a registry cache; try again later.";
-    /// A registry refuses an image that the base uses too.
-    RegistryDenied "registry_denied" Infra "The registry refuses the target; check its login there.";
+    RegistryLimit "registry_limit" Infra "Try again later; a registry cache as the mirror of the target's engine asks less often, and may be logged in.";
+    /// A registry refuses an image that the base uses too, or does not work.
+    RegistryDenied "registry_denied" Infra "The registry refuses what it gave before; see what it says, and try again when it is well.";
     /// No node satisfies a service's constraints or reservations.
     NoNode "no_node" Recipe "Check `deploy.placement` and `deploy.resources.reservations` against a one-node Swarm.";
     /// A published port is taken.
@@ -79,7 +88,7 @@ kinds! {
     /// A stage or the run reached its time limit.
     Deadline "deadline" Unknown "If the recipe needs longer, raise its `timeout` label.";
     /// The compose file can rule its host.
-    HostPower "host_power" Recipe "Remove the mount or privilege, or ask the maintainers of the tests to allow it with a reason.";
+    HostPower "host_power" Recipe "Remove the mount or privilege, or ask the maintainers of the tests file to allow it: `host_power = \"the reason\"`.";
     /// The target's CPU, memory or disk was used up by something else.
     HostStarved "host_starved" Infra "Give the target more of what was short, or run fewer things on it.";
     /// Something was left behind on the target.
@@ -108,6 +117,7 @@ kinds! {
 
 /// Whose fault a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// The recipe's.
@@ -122,6 +132,7 @@ pub enum Class {
 
 /// One diagnosed cause.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What went wrong.
     pub kind: FindingKind,
@@ -138,6 +149,7 @@ pub struct Finding {
     /// What to do, in one sentence.
     pub advice: String,
     /// When it was decided: the gate's clock corrected to the target's.
+    #[cfg_attr(test, schemars(with = "crate::domain::results::schema::Instant"))]
     pub at: Timestamp,
     /// What it rests on, in the order in which it should be read.
     pub evidence: Vec<Evidence>,
@@ -145,6 +157,7 @@ pub struct Finding {
 
 /// One thing that a finding rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// What it is, e.g. `last log lines of app` or `exits of app`.
     pub what: String,

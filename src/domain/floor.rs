@@ -3,8 +3,13 @@
 use html5gum::{Token, Tokenizer};
 use url::Url;
 
+use super::deployment::Route;
+use super::results::one_line;
+
 /// Statuses that an app may show while the proxy has not heard of it yet (Traefik rereads Swarm every 15 s by default).
 const NOT_YET: [u16; 4] = [404, 502, 503, 504];
+/// Characters of a rule or an address in a sentence.
+const RULE: usize = 160;
 
 /// An answer, as far as it decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,21 +39,45 @@ pub fn is_proxys_own(seen: &Seen, random: &Seen) -> bool {
 
 /// What an answer means, given what the proxy answers to a random host.
 #[must_use]
-pub fn meaning(host: &str, seen: &Seen, random: Option<&Seen>) -> Meaning {
-    let status = seen.status;
+pub fn meaning(route: &Route, seen: &Seen, random: Option<&Seen>) -> Meaning {
+    let (status, host) = (seen.status, &route.host);
     if random.is_some_and(|random| is_proxys_own(seen, random)) {
         return Meaning::NotYet(format!(
-            "the proxy answers https://{host}/ with {status}, as it does for a host that nobody has: no router rule matches, or the service is not on the network `proxy`"
+            "the proxy answers https://{host}/ with {status}, as it does for a host that nobody has: the router rule {} does not match, or {} is not on the network `proxy`",
+            one_line(&route.rule, RULE),
+            route.service,
         ));
     }
     match status {
         502..=504 => Meaning::NotYet(format!(
-            "the proxy answers https://{host}/ with {status}: it has a router, but reaches no server at its port"
+            "the proxy answers https://{host}/ with {status}: it has a router, but nothing of {} answers it at {}",
+            route.service,
+            port(route),
         )),
         500.. => Meaning::Broken(format!("https://{host}/ answers {status}")),
         _ if NOT_YET.contains(&status) => Meaning::NotYet(format!("https://{host}/ answers {status}")),
         _ => Meaning::Answers,
     }
+}
+
+fn port(route: &Route) -> String {
+    match route.port {
+        Some(port) => format!("port {port}"),
+        None => "the port that the proxy guessed, since no label names `loadbalancer.server.port`".to_owned(),
+    }
+}
+
+/// The headline of a host that gave no usable answer, for this reason.
+#[must_use]
+pub fn unreachable(route: &Route, why: &str) -> String {
+    format!("{} runs, but is not reachable: {why}", route.service)
+}
+
+/// The headline of a page whose stylesheet or script does not load; status 0: no answer.
+#[must_use]
+pub fn broken_asset(host: &str, url: &str, status: u16) -> String {
+    let answers = if status == 0 { "gives no answer".to_owned() } else { format!("answers {status}") };
+    format!("the page of {host} refers to {}, which {answers}", one_line(url, RULE))
 }
 
 /// What a page says of itself.
@@ -119,14 +148,40 @@ pub fn redirect_within(from: &Url, location: &str, hosts: &[String]) -> Option<U
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::DomainName;
 
     fn seen(status: u16, body: &str) -> Seen {
         Seen { status, body: body.as_bytes().to_vec() }
     }
 
+    fn route(port: Option<u16>) -> Route {
+        let host = DomainName::parse("a.test").unwrap();
+        Route { host, service: "app".into(), rule: "Host(`a.test`) && PathPrefix(`/x`)".into(), port }
+    }
+
+    #[test]
+    fn s26_the_rule_or_the_port_is_named() {
+        let random = seen(404, "404 page not found\n");
+        let why = |meaning| match meaning {
+            Meaning::NotYet(why) => unreachable(&route(None), &why),
+            Meaning::Answers | Meaning::Broken(_) => panic!("{meaning:?}"),
+        };
+        assert_eq!(
+            why(meaning(&route(None), &random, Some(&random))),
+            "app runs, but is not reachable: the proxy answers https://a.test/ with 404, as it does for a host that nobody has: the router rule Host(`a.test`) && PathPrefix(`/x`) does not match, or app is not on the network `proxy`"
+        );
+        let bad = seen(502, "Bad Gateway");
+        assert_eq!(
+            why(meaning(&route(Some(8081)), &bad, Some(&random))),
+            "app runs, but is not reachable: the proxy answers https://a.test/ with 502: it has a router, but nothing of app answers it at port 8081"
+        );
+        assert!(why(meaning(&route(None), &bad, Some(&random))).ends_with("names `loadbalancer.server.port`"));
+    }
+
     #[test]
     fn only_an_answer_of_the_apps_own_counts() {
         let random = seen(404, "404 page not found\n");
+        let meaning = |_: &str, seen: &Seen, random| meaning(&route(Some(8080)), seen, random);
         assert_eq!(meaning("a", &seen(200, "hi"), Some(&random)), Meaning::Answers);
         assert_eq!(meaning("a", &seen(401, "login"), Some(&random)), Meaning::Answers);
         assert!(matches!(meaning("a", &random, Some(&random)), Meaning::NotYet(why) if why.contains("router rule")));

@@ -21,6 +21,7 @@ macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $why:literal, $check:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(try_from = "String", into = "String")]
         pub struct $type(String);
 
@@ -89,6 +90,7 @@ fn made_of(text: &str, lengths: std::ops::RangeInclusive<usize>, allowed: fn(u8)
 /// A run: 12 characters of lower-case base32, the first four of which name the test domain. It is copied and compared ten thousand
 /// times when a long queue is explained: so it is not on the heap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct RunId([u8; 12]);
 

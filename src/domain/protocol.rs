@@ -22,6 +22,8 @@ pub const SECRETS: &str = "/cc-ci/secrets";
 pub const STEPS: &str = "/cc-ci/steps";
 /// The runner's orders, written before it starts.
 pub const ORDERS: &str = "/cc-ci/orders.json";
+/// Readings of the host's load, one JSON line each ([`Reading`](super::host::Reading)).
+pub const HOST: &str = "/cc-ci/host.jsonl";
 /// Left when the total limit passed: what the runner did then.
 pub const LIMIT: &str = "/cc-ci/limit.json";
 /// Steps are small; a larger request is refused.

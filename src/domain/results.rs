@@ -1,26 +1,33 @@
 //! What a run leaves behind for people and programs: the types of `results.json`, whose field names are stable.
 //!
-//! [`conclude`] makes them from facts; nothing else decides what a report claims.
+//! [`conclude`] makes them from facts; nothing else decides what a report claims. `docs/results.schema.json` is generated from them.
 
 mod conclude;
 mod facts;
 #[cfg(test)]
 pub(crate) mod samples;
+#[cfg(test)]
+pub(crate) mod schema;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::conclude::conclude;
 pub use self::facts::{Asset, Converged, FloorFacts, HttpFact, RunFacts, StageOutcome};
+use super::base::Resolution;
 use super::finding::Finding;
+use super::host::HostLoad;
 use super::ids::{CommitSha, DomainName, RecipeName, RunId, TargetName};
+pub use super::lint::Severity;
+use super::tests_file::Origin;
 use super::verdict::{Rungs, Verdict};
 
-/// The number of the shape of `results.json`; it grows when a field changes its meaning or goes.
+/// The number of the shape of `results.json`; it grows when a field changes its meaning or goes. New fields do not count.
 pub const SCHEMA: u32 = 1;
 
 /// Everything in `results.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Results {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -38,6 +45,12 @@ pub struct Results {
     pub rungs: Rungs,
     /// All causes found, in the order in which they were found.
     pub findings: Vec<Finding>,
+    /// By what the recipe could rule its target, where that was allowed and it ran; `null`: it could not, or did not run.
+    #[serde(default)]
+    pub host_power: Option<HostPower>,
+    /// Where the tests file came from; `null`: there was none.
+    #[serde(default)]
+    pub tests: Option<Origin>,
     /// What was shown to hold, one claim each.
     pub verified: Vec<String>,
     /// What was not shown, each with its reason.
@@ -47,39 +60,84 @@ pub struct Results {
     /// Instants worth a mark on the time axis: exits, memory kills, health turning.
     #[serde(default)]
     pub marks: Vec<Mark>,
+    /// The load of the target's host, for each stage in which the runner took readings.
+    #[serde(default)]
+    pub host: Vec<HostLoad>,
     /// How often something was deployed.
     pub deploys: Deploys,
     /// The images that ran, as they were resolved.
     pub images: Vec<Image>,
+    /// The images that the deploy needed, and how the target came to have each.
+    #[serde(default)]
+    pub pulls: Vec<Pull>,
     /// What deployed.
     pub driver: Driver,
     /// Where it ran.
     pub target: Target,
     /// When the run began.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "schema::Instant"))]
     pub started: Timestamp,
     /// When it had ended and the target was compared.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "schema::Instant"))]
     pub finished: Timestamp,
     /// What did not decide anything, but should be known.
     pub warnings: Vec<String>,
     /// What the lint rules said.
     pub lint: Vec<LintLine>,
+    /// What the app needed of the target, as far as it was measured.
+    #[serde(default)]
+    pub resources: Resources,
+    /// Files of the run that were whole before this one was written, so that its signature vouches for them as well.
+    #[serde(default)]
+    pub artefacts: Vec<Artefact>,
+}
+
+/// Host power that the tests file allowed: what was seen on this target rests on the recipe's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HostPower {
+    /// The reason that the tests file gives.
+    pub reason: String,
+    /// What gives it, one sentence each.
+    pub found: Vec<String>,
 }
 
 /// What was tested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Recipe {
     /// Its name.
     pub name: RecipeName,
     /// The revision under test.
     pub head: Revision,
-    /// The revision upgraded from; `null` when none was deployed.
+    /// The older revision that head is compared with; `deploys.upgrade` tells whether it was deployed and upgraded. `null`:
+    /// there is none.
     pub base: Option<Revision>,
+    /// Why this base, or why none: a phrase. Empty in results of an older cc-ci.
+    #[serde(default)]
+    pub base_why: String,
+}
+
+impl Recipe {
+    /// A head and the base that was found for it.
+    #[must_use]
+    pub fn new(name: RecipeName, head: Revision, found: Option<&Resolution>) -> Self {
+        let base = found.and_then(|found| found.base.as_ref()).map(|base| Revision {
+            commit: Some(base.commit.clone()),
+            version: base.version.as_ref().map(ToString::to_string),
+            dirty: false,
+            source: head.source.clone(),
+        });
+        let base_why = found.map(|found| found.why.to_string()).unwrap_or_default();
+        Self { name, head, base, base_why }
+    }
 }
 
 /// One state of a recipe's files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Revision {
     /// The commit; `null` for a directory that is not a git repository.
     pub commit: Option<CommitSha>,
@@ -107,11 +165,13 @@ impl Revision {
 
 /// How long one phase took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Timing {
     /// Its name, e.g. `pull` or `converge`; the same name may come more than once.
     pub phase: String,
     /// When it began.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "schema::Instant"))]
     pub start: Timestamp,
     /// Its length in milliseconds.
     pub ms: u64,
@@ -121,6 +181,7 @@ pub struct Timing {
 
 /// Whose time a phase was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum By {
     /// cc-ci worked or waited for itself.
     #[serde(rename = "cc-ci")]
@@ -135,9 +196,11 @@ pub enum By {
 
 /// An instant worth a mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Mark {
     /// When.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(test, schemars(with = "schema::Instant"))]
     pub at: Timestamp,
     /// What happened, e.g. `app exits with 1`.
     pub what: String,
@@ -145,6 +208,7 @@ pub struct Mark {
 
 /// How often something was deployed: a guard against doing more than is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Deploys {
     /// Deploys onto nothing.
     pub fresh: u32,
@@ -154,6 +218,7 @@ pub struct Deploys {
 
 /// The image of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Image {
     /// The service, by its name in the compose file.
     pub service: String,
@@ -163,8 +228,38 @@ pub struct Image {
     pub digest: Option<String>,
 }
 
+/// How the target came to have an image before the deploy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Pull {
+    /// The image as the compose file names it.
+    pub image: String,
+    /// The services that use it, by their names in the compose file.
+    pub services: Vec<String>,
+    /// The digest that the registry had for it, or that the store knows; `null` when neither is known.
+    pub digest: Option<String>,
+    /// Whether it was there.
+    pub store: Store,
+    /// Bytes that came over the network; layers that were there before do not count.
+    pub bytes: u64,
+    /// From the question to the registry to the end of the pull, in milliseconds.
+    pub ms: u64,
+}
+
+/// Whether an image was in the target's store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Store {
+    /// It was there.
+    Warm,
+    /// It was pulled.
+    Cold,
+}
+
 /// What deployed: `stack` or `abra`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Driver {
     /// Its name.
     pub name: String,
@@ -174,6 +269,7 @@ pub struct Driver {
 
 /// Where it ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Target {
     /// The target's name.
     pub name: TargetName,
@@ -185,12 +281,16 @@ pub struct Target {
 
 /// One thing that a lint rule says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LintLine {
     /// The rule's stable name.
     pub rule: String,
     /// Whether it stops a deploy.
     pub severity: Severity,
-    /// The file, relative to the recipe.
+    /// Whether it was not there in the base; everything is new where there is none.
+    #[serde(default = "yes")]
+    pub new: bool,
+    /// The file, relative to the recipe, or `refs/tags`.
     pub file: String,
     /// The line, from 1, where one can be named.
     pub line: Option<u32>,
@@ -198,16 +298,62 @@ pub struct LintLine {
     pub text: String,
     /// What to do.
     pub advice: String,
+    /// Why it matters.
+    #[serde(default)]
+    pub why: String,
 }
 
-/// How much a lint line weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// It provably stops a deploy or an upgrade.
-    Error,
-    /// All else.
-    Hint,
+const fn yes() -> bool {
+    true
+}
+
+impl LintLine {
+    /// `compose.yml:9`, or the file alone where no line is to blame.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.line.map_or_else(|| self.file.clone(), |number| format!("{}:{number}", self.file))
+    }
+
+    /// Whether it turns a run red: an error that was not there in the base.
+    #[must_use]
+    pub fn turns_red(&self) -> bool {
+        self.new && self.severity == Severity::Error
+    }
+}
+
+/// What the app needed of the target. `null`: not measured.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Resources {
+    /// Peak memory, by service.
+    pub memory: Vec<ServiceMemory>,
+    /// Bytes of the app's images on the target; layers that two of them share count twice.
+    pub image_bytes: Option<u64>,
+}
+
+/// The memory of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ServiceMemory {
+    /// The service, by its name in the compose file.
+    pub service: String,
+    /// The most bytes that one of its containers held, page cache included: of readings 1 to 10 s apart, or, where the kernel keeps
+    /// the peak itself (cgroup 1), that.
+    pub peak_bytes: u64,
+    /// Its memory limit in bytes; `null`: none.
+    pub limit_bytes: Option<u64>,
+}
+
+/// A file of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Artefact {
+    /// Its name beside `results.json`.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of its content, hexadecimal.
+    pub sha256: String,
 }
 
 /// RFC 3339 in UTC with exactly three decimals, so that texts sort and align.
@@ -228,6 +374,21 @@ pub fn duration(ms: u64) -> String {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
+}
+
+/// A number of bytes as people say it: `512 B`, `38 MB`, `1.2 GB`; powers of ten.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let in_tenths = |unit: u64| bytes.saturating_add(unit / 20) / (unit / 10);
+    for (unit, name) in [(1_000, "kB"), (1_000_000, "MB"), (1_000_000_000, "GB"), (1_000_000_000_000, "TB")] {
+        match in_tenths(unit) {
+            0..10 if unit == 1_000 => return format!("{bytes} B"),
+            tenths @ 0..100 => return format!("{}.{} {name}", tenths / 10, tenths % 10),
+            tenths if tenths < 9_995 => return format!("{} {name}", (tenths + 5) / 10),
+            _ => {}
+        }
+    }
+    format!("{} TB", bytes / 1_000_000_000_000)
 }
 
 /// Milliseconds from one instant to another; 0 when the other is earlier.
@@ -271,6 +432,12 @@ mod tests {
     fn durations_read_as_people_say_them() {
         let said = [35, 449, 9_940, 9_990, 59_400, 60_000, 185_000, 3_725_000].map(duration);
         assert_eq!(said, ["35 ms", "0.4 s", "9.9 s", "10 s", "59 s", "1 min", "3 min 5 s", "1 h 2 min"]);
+    }
+
+    #[test]
+    fn sizes_read_as_people_say_them() {
+        let said = [0, 949, 999, 1_040, 38_400_000, 999_600_000, 1_250_000_000, 12_000_000_000_000_000].map(size);
+        assert_eq!(said, ["0 B", "949 B", "1.0 kB", "1.0 kB", "38 MB", "1.0 GB", "1.3 GB", "12000 TB"]);
     }
 
     #[test]

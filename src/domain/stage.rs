@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A step of a run, in the order in which a run goes through them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Connect, claim the target, sweep, take the inventory, start the runner.
@@ -53,6 +54,7 @@ impl Stage {
 
 /// A claim that the report makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rung {
     /// No rule is broken that provably stops a deploy or an upgrade.
@@ -86,6 +88,7 @@ impl Rung {
 
 /// What became of a rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RungState {
     /// Shown to hold.

@@ -7,6 +7,7 @@ use super::stage::{Rung, RungState};
 
 /// The verdict of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// No rung fails.
@@ -47,6 +48,7 @@ impl Verdict {
 
 /// What became of one rung, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RungResult {
     /// Its state.
     pub state: RungState,
@@ -56,16 +58,17 @@ pub struct RungResult {
 
 /// The five rungs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rungs {
-    /// See [`Rung::Lint`].
+    /// No rule is broken that provably stops a deploy or an upgrade.
     pub lint: RungResult,
-    /// See [`Rung::Install`].
+    /// A fresh deploy of head runs and answers.
     pub install: RungResult,
-    /// See [`Rung::Upgrade`].
+    /// The base, upgraded in place, runs head and keeps its data.
     pub upgrade: RungResult,
-    /// See [`Rung::Backup`].
+    /// Data comes back from a backup after everything was destroyed.
     pub backup: RungResult,
-    /// See [`Rung::Checks`].
+    /// The maintainers' own checks hold.
     pub checks: RungResult,
 }
 

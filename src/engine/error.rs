@@ -12,6 +12,7 @@ use crate::adapters::session::SessionError;
 use crate::adapters::store::StoreError;
 use crate::domain::deployment::PlanError;
 use crate::domain::ids::{InvalidName, RunId};
+use crate::engine::fitness::Unfit;
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,8 @@ pub enum EngineError {
         "run {run} was made by another version of cc-ci (runner protocol {theirs}, this one speaks {ours})\nhint: `cc-ci sweep` removes what it left; start it anew"
     )]
     OtherProtocol { run: RunId, theirs: u32, ours: u32 },
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     #[error("{0}")]
     Target(String),
     #[error("what is stored of the run cannot be read: {0}")]

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::EngineError;
 use crate::adapters::git::Source;
+use crate::domain::base::Resolution;
 use crate::domain::convergence::Rules;
 use crate::domain::deployment::{Deployment, Facts, PlanError};
 use crate::domain::ids::{DomainName, RecipeName, RunId, StackName, TargetName};
 use crate::domain::recipe::files::RecipeFiles;
 use crate::domain::results::Revision;
 use crate::domain::target::{Endpoint, Target};
+use crate::domain::tests_file::{Frozen, Origin, TestsFile};
 
 /// The frozen inputs, stored with the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct Plan {
     pub recipe: RecipeName,
     /// The revision under test.
     pub head: Revision,
+    /// What is older than head: compared with it, and upgraded from. Nothing: it was not looked for, by an older cc-ci.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Resolution>,
     /// What the deploy is marked with.
     pub chaos_version: String,
     /// The target, a section of `targets.toml`.
@@ -45,6 +50,9 @@ pub struct Plan {
     /// Nothing but so many seconds ends a deploy that does not come up: a drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_deadline_seconds: Option<u64>,
+    /// Where the tests file comes from; its text is in the run's folder. None: there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<Origin>,
 }
 
 /// How long a run and its target's silence may last.
@@ -77,9 +85,11 @@ impl Plan {
     pub fn new(
         run: RunId,
         source: &Source,
+        base: Option<Resolution>,
         target: &Target,
         keep_seconds: Option<u64>,
         limits: Limits,
+        tests: Option<&Frozen>,
     ) -> Result<Self, EngineError> {
         let domain = run.app_domain(&target.domain)?;
         let target_word = match &target.endpoint {
@@ -90,6 +100,7 @@ impl Plan {
             stack: StackName::of_domain(&domain)?,
             recipe: source.name.clone(),
             head: source.revision.clone(),
+            base,
             chaos_version: source.chaos_version.clone(),
             target: target.name.clone(),
             domain,
@@ -98,32 +109,36 @@ impl Plan {
             limit_seconds: limits.total_seconds + keep_seconds.unwrap_or(0),
             silence_seconds: limits.silence_seconds,
             only_deadline_seconds: limits.only_deadline_seconds,
+            tests: tests.map(|tests| tests.origin.clone()),
             target_word,
             run,
         };
-        let deployment = plan.deployment(&source.files, target).ok();
+        let read = tests.and_then(|tests| TestsFile::read(&tests.text).ok()).unwrap_or_default();
+        let deployment = plan.deployment(&source.files, target, &read).ok();
         plan.head.version = deployment.and_then(|deployment| deployment.version).map(|version| version.to_string());
         Ok(plan)
     }
 
     /// What ends a deploy.
     #[must_use]
-    pub fn rules(&self) -> Rules {
+    pub fn rules(&self, tests: &TestsFile) -> Rules {
         let deadline = self.only_deadline_seconds.map(Duration::from_secs);
-        deadline.map_or_else(Rules::default, Rules::only_deadline)
+        let rules = deadline.map_or_else(Rules::default, Rules::only_deadline);
+        rules.with_settle(tests.settle.unwrap_or_default())
     }
 
     /// What a deploy of these files is.
     ///
     /// # Errors
     /// When they are not those of a recipe that can be deployed.
-    pub fn deployment(&self, files: &RecipeFiles, target: &Target) -> Result<Deployment, PlanError> {
+    pub fn deployment(&self, files: &RecipeFiles, target: &Target, tests: &TestsFile) -> Result<Deployment, PlanError> {
         let facts = Facts {
             stack: self.stack.clone(),
             domain: self.domain.clone(),
             recipe: self.recipe.clone(),
             commit: self.chaos_version.clone(),
             forced: target.env.clone(),
+            overrides: tests.env.clone(),
         };
         crate::domain::deployment::plan(files, &facts)
     }
@@ -172,6 +187,28 @@ pub fn load_files(path: &Path) -> Result<RecipeFiles, EngineError> {
     Ok(files)
 }
 
+/// Keeps the tests file of a run, or that it has none.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save_tests(tests: Option<&Frozen>, path: &Path) -> Result<(), EngineError> {
+    let Some(tests) = tests else { return Ok(()) };
+    let json = serde_json::to_vec(tests).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+    std::fs::write(path, json).map_err(EngineError::file(path))
+}
+
+/// Reads what [`save_tests`] kept.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn load_tests(path: &Path) -> Result<Option<Frozen>, EngineError> {
+    match std::fs::read(path) {
+        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| EngineError::Unreadable(error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(EngineError::file(path)(error)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,9 +221,11 @@ mod tests {
             "domain": "r0123.ci.example", "stack": "r0123_ci_example", "keep_seconds": null, "limit_seconds": 60,
         });
         let plan: Plan = serde_json::from_value(stored.clone()).unwrap();
-        assert_eq!(plan.rules(), Rules::default());
+        assert_eq!(plan.rules(&TestsFile::default()), Rules::default());
         stored["only_deadline_seconds"] = 120.into();
         let plan: Plan = serde_json::from_value(stored).unwrap();
-        assert_eq!(plan.rules(), Rules::only_deadline(Duration::from_secs(120)));
+        assert_eq!(plan.rules(&TestsFile::default()), Rules::only_deadline(Duration::from_secs(120)));
+        let slow = TestsFile { settle: Some(Duration::from_secs(150)), ..TestsFile::default() };
+        assert_eq!(plan.rules(&slow).settle, Duration::from_secs(150));
     }
 }

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::EngineError;
 use crate::domain::ids::{GateId, RunId};
 
+/// The runner image in the state folder, as `docker save` writes it.
+pub const RUNNER_IMAGE: &str = "runner.tar";
+
 /// The state folder.
 #[derive(Debug, Clone)]
 pub struct StateFolder {
@@ -56,6 +59,12 @@ impl StateFolder {
         }
     }
 
+    /// The keys that sign results: `id_ed25519`, and the public halves of those that did before.
+    #[must_use]
+    pub fn signing(&self) -> PathBuf {
+        self.root.join("signing")
+    }
+
     /// A run's folder.
     #[must_use]
     pub fn run(&self, run: &RunId) -> RunFolder {
@@ -69,6 +78,56 @@ impl StateFolder {
         match File::open(lock).map(|file| file.try_lock()) {
             Ok(Err(TryLockError::WouldBlock)) => true,
             Ok(Ok(()) | Err(TryLockError::Error(_))) | Err(_) => false,
+        }
+    }
+}
+
+/// A file of a run that people and programs may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunFile {
+    /// The results, for programs.
+    Results,
+    /// The signature of the results.
+    Signature,
+    /// The results as JUnit XML.
+    Junit,
+    /// The results, for people.
+    Report,
+    /// The log.
+    Log,
+    /// What was seen of the app before it was removed.
+    Evidence,
+}
+
+impl RunFile {
+    /// All files, the first ones first on every list.
+    pub const ALL: [Self; 6] = [Self::Results, Self::Signature, Self::Junit, Self::Report, Self::Log, Self::Evidence];
+
+    /// Its name, in the run's folder and everywhere else.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Results => "results.json",
+            Self::Signature => "results.json.sig",
+            Self::Junit => "junit.xml",
+            Self::Report => "report.html",
+            Self::Log => "log.jsonl",
+            Self::Evidence => "evidence.tar.gz",
+        }
+    }
+
+    /// The file of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|file| file.name() == name)
+    }
+
+    /// Whether only the newest runs keep it: it is large.
+    #[must_use]
+    pub const fn goes(self) -> bool {
+        match self {
+            Self::Results | Self::Signature | Self::Junit => false,
+            Self::Report | Self::Log | Self::Evidence => true,
         }
     }
 }
@@ -106,30 +165,55 @@ impl RunFolder {
         self.root.join("recipe.tar")
     }
 
+    /// The tests file as it was when the run was made, if there was one.
+    #[must_use]
+    pub fn tests(&self) -> PathBuf {
+        self.root.join("tests.json")
+    }
+
+    /// The files of the base, where there is one.
+    #[must_use]
+    pub fn base(&self) -> PathBuf {
+        self.root.join("base.tar")
+    }
+
+    /// What was seen of the app, until it is packed with the rest of the evidence.
+    #[must_use]
+    pub fn seen(&self) -> PathBuf {
+        self.root.join("seen.json")
+    }
+
+    /// Where a file of the run is.
+    #[must_use]
+    pub fn file(&self, file: RunFile) -> PathBuf {
+        self.root.join(file.name())
+    }
+
     /// The log.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.root.join("log.jsonl")
+        self.file(RunFile::Log)
     }
 
     /// The results for programs.
     #[must_use]
     pub fn results(&self) -> PathBuf {
-        self.root.join("results.json")
+        self.file(RunFile::Results)
     }
 
     /// The results for people.
     #[must_use]
     pub fn report(&self) -> PathBuf {
-        self.root.join("report.html")
+        self.file(RunFile::Report)
     }
 
-    /// Removes what only the newest runs keep: log, report and recipe. The results stay.
+    /// Removes what only the newest runs keep: log, report, evidence, recipe, base and tests file. The results stay.
     ///
     /// # Errors
     /// When one cannot be removed; one that is not there is removed.
     pub fn thin_out(&self) -> Result<(), EngineError> {
-        for path in [self.log(), self.report(), self.recipe()] {
+        let go = RunFile::ALL.into_iter().filter(|file| file.goes()).map(|file| self.file(file));
+        for path in go.chain([self.recipe(), self.base(), self.tests(), self.seen()]) {
             match fs::remove_file(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
                     return Err(EngineError::File { path, source });

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::EngineError;
 use super::logs::Followers;
+use crate::adapters::docker::DockerError;
 use crate::adapters::docker::observe::{Observer, wake_on_events};
 use crate::adapters::logfile::LogFile;
 use crate::adapters::store::Store;
 use crate::domain::convergence::{Memory, Progress, Rules, Wanted, fold, watch as watch_later};
-use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::finding::{Finding, FindingKind, sentences};
 use crate::domain::ids::{RunId, StackName};
 use crate::domain::stage::Stage;
 use crate::domain::swarm::Snapshot;
@@ -26,6 +27,8 @@ use crate::domain::swarm::Snapshot;
 const POLL: Duration = Duration::from_millis(500);
 /// After an event the world is looked at after this moment, so that a burst of events is one look.
 const BREATH: Duration = Duration::from_millis(50);
+/// The fold's memory is stored at most so often.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// How far the app is.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +58,10 @@ pub(super) struct Watcher {
     pub silence: Duration,
     /// What the app was last said to wait for, numbers left out.
     pub waits: String,
+    /// When the memory was last stored.
+    pub kept: Option<Instant>,
+    /// Whether it has changed since.
+    pub unkept: bool,
 }
 
 /// A watcher at work.
@@ -132,17 +139,19 @@ impl Watcher {
         let mut heard = Instant::now();
         loop {
             let now = *stage.lock().unwrap_or_else(PoisonError::into_inner);
-            match observer.look().await {
-                Ok(snapshot) => {
+            let looked = tokio::time::timeout(self.silence, observer.look()).await;
+            match looked.unwrap_or_else(|_| Err(DockerError::no_answer("look at the app"))) {
+                Ok(mut snapshot) => {
                     heard = Instant::now();
                     followers.notice(&snapshot);
+                    followers.tell(&mut snapshot);
                     if let Err(error) = self.take_in(&snapshot, now, &sender).await {
                         tracing::warn!(%error, "what was seen could not be stored");
                     }
                 }
-                Err(error) if heard.elapsed() > self.silence => {
+                Err(error) if heard.elapsed() >= self.silence => {
                     let at = jiff::Timestamp::now() + self.clock_offset;
-                    let sentence = format!("the target has not answered for {} s: {error}", self.silence.as_secs());
+                    let sentence = sentences::target_silent(self.silence, &error.to_string());
                     sender.send_replace(Seen::Failed(vec![Finding::new(
                         FindingKind::TargetUnreachable,
                         now,
@@ -181,10 +190,14 @@ impl Watcher {
             self.memory = memory;
             self.progress(progress)
         };
-        if self.memory != before {
+        let decided = *sender.borrow() != seen;
+        // An app may log all the time: what only that changes is kept once a second, and with what was decided.
+        self.unkept |= self.memory != before;
+        if self.unkept && (decided || self.kept.is_none_or(|kept| kept.elapsed() >= KEEP_EVERY)) {
+            (self.unkept, self.kept) = (false, Some(Instant::now()));
             self.store.put_fact(&self.run, MEMORY, &self.memory).await?;
         }
-        if *sender.borrow() != seen {
+        if decided {
             sender.send_replace(seen);
         }
         Ok(())

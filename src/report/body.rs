@@ -10,7 +10,7 @@ use super::timeline;
 use super::words::{self, Shown};
 use crate::domain::finding::Finding;
 use crate::domain::log::Record;
-use crate::domain::results::{Results, Severity, duration, ms_between};
+use crate::domain::results::{LintLine, Results, Severity, duration, ms_between, size};
 use crate::domain::stage::Rung;
 use crate::domain::verdict::{Verdict, deciding};
 
@@ -99,14 +99,39 @@ impl Limits {
 /// Where the files of the run are, as links.
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// `results.json`.
-    pub results: String,
+    /// What stands before each file's name: nothing, or a path that ends with a slash.
+    pub folder: String,
     /// The whole log.
     pub log: String,
     /// What that is called.
     pub log_is: &'static str,
-    /// Whether it is still there.
-    pub log_is_kept: bool,
+    /// Whether the log, the report and the evidence are still there.
+    pub are_kept: bool,
+    /// Whether the results are signed; those of older versions are not.
+    pub are_signed: bool,
+    /// Where the keys are that sign results; `None`: it is not known here.
+    pub signers: Option<String>,
+}
+
+impl Files {
+    /// Beside each other in a folder.
+    #[must_use]
+    pub fn beside() -> Self {
+        Self {
+            folder: String::new(),
+            log: "log.jsonl".into(),
+            log_is: "log.jsonl",
+            are_kept: true,
+            are_signed: true,
+            signers: None,
+        }
+    }
+
+    /// The link to `results.json`.
+    #[must_use]
+    pub fn results(&self) -> String {
+        format!("{}results.json", self.folder)
+    }
 }
 
 /// A log, or what was read of it: each line with its number in `log.jsonl`.
@@ -162,8 +187,13 @@ struct Evidence<'a> {
     picture: Option<String>,
     log: Log,
     open_source: &'static str,
-    lint: Vec<LintShown>,
+    lint: Vec<LintGroup>,
     images: Vec<ImageShown>,
+    /// The bytes of all images.
+    images_take: Option<String>,
+    kept: Vec<FileShown>,
+    check: String,
+    base: String,
 }
 
 impl Evidence<'_> {
@@ -178,7 +208,7 @@ impl Evidence<'_> {
     }
 
     fn lint_left_out(&self) -> usize {
-        self.results.lint.len() - self.lint.len()
+        self.results.lint.len() - self.lint.iter().map(|group| group.lines.len()).sum::<usize>()
     }
 }
 
@@ -203,18 +233,36 @@ struct EvidenceShown {
     left_out: usize,
 }
 
+/// Lint lines that belong together: what is new, what was there already.
+struct LintGroup {
+    heading: String,
+    lines: Vec<LintShown>,
+}
+
 struct LintShown {
     error: bool,
     place: String,
     rule: String,
     text: String,
     advice: String,
+    why: String,
 }
 
 struct ImageShown {
     service: String,
     image: String,
     digest: Option<String>,
+    pulled: Option<String>,
+    /// Peak memory, and the limit where there is one.
+    memory: Option<String>,
+}
+
+/// A file that `results.json` vouches for.
+struct FileShown {
+    name: String,
+    size: String,
+    sha256: String,
+    is: &'static str,
 }
 
 /// A piece of a sentence: what stands between backticks is code.
@@ -270,13 +318,17 @@ pub fn body(results: &Results, log: &Excerpt, limits: Limits, files: &Files) -> 
         findings_left_out: results.findings.len() - findings.len(),
         findings,
         picture: timeline::timeline(&timeline::Times::of(results), limits.phases)
-            .map(|picture| timeline::drawn(&picture, &files.results))
+            .map(|picture| timeline::drawn(&picture, &files.results()))
             .transpose()?,
         // Where no line decides, what cc-ci itself said explains most.
         open_source: if log.first_hit.is_none() && results.verdict != Verdict::Green { "cc-ci" } else { "" },
         log,
         lint: lint(results, limits),
         images: images(results, limits),
+        images_take: results.resources.image_bytes.map(size),
+        kept: kept(results),
+        check: check(files),
+        base: short(&clean::line(&words::base(results)), limits.sentence),
     };
     Ok(Body { head: head.render()?, evidence: evidence.render()? })
 }
@@ -346,24 +398,80 @@ fn bounded(text: &str, limits: Limits) -> (String, usize) {
     (lines[lines.len() - shown..].join("\n"), before + lines.len() - shown)
 }
 
-fn lint(results: &Results, limits: Limits) -> Vec<LintShown> {
-    let mut lines: Vec<_> = results.lint.iter().collect();
-    lines.sort_by_key(|line| line.severity);
-    let shown = lines.into_iter().take(limits.lint).map(|line| LintShown {
+/// New ones first; without a base everything is new and needs no heading.
+fn lint(results: &Results, limits: Limits) -> Vec<LintGroup> {
+    let shown = |line: &LintLine| LintShown {
         error: line.severity == Severity::Error,
-        place: clean::line(&line.line.map_or_else(|| line.file.clone(), |number| format!("{}:{number}", line.file))),
+        place: clean::line(&line.place()),
         rule: clean::line(&line.rule),
         text: short(&line.text, limits.sentence),
         advice: short(&line.advice, limits.sentence),
+        why: short(&line.why, limits.sentence),
+    };
+    let base = results.recipe.base.as_ref().map(|base| clean::line(&base.label()));
+    let mut left = limits.lint;
+    let groups = [true, false].map(|new| {
+        let mut lines: Vec<_> = results.lint.iter().filter(|line| line.new == new).collect();
+        lines.sort_by_key(|line| line.severity);
+        lines.truncate(left);
+        left -= lines.len();
+        let heading = match (&base, new) {
+            (Some(base), true) => format!("New since {base}"),
+            (Some(base), false) => format!("There already in {base}: they turn nothing red"),
+            (None, _) => String::new(),
+        };
+        LintGroup { heading, lines: lines.into_iter().map(shown).collect() }
+    });
+    groups.into_iter().filter(|group| !group.lines.is_empty()).collect()
+}
+
+/// The images that ran; before a deploy those that it needed.
+fn images(results: &Results, limits: Limits) -> Vec<ImageShown> {
+    let pull_of = |service: &str| results.pulls.iter().find(|pull| pull.services.iter().any(|name| name == service));
+    let ran = results.images.iter().map(|image| ImageShown {
+        service: clean::line(&image.service),
+        image: clean::line(&image.image),
+        digest: image.digest.as_deref().map(clean::line),
+        pulled: pull_of(&image.service).map(words::pulled),
+        memory: memory(results, &image.service),
+    });
+    let needed = results.pulls.iter().map(|pull| ImageShown {
+        service: clean::line(&pull.services.join(", ")),
+        image: clean::line(&pull.image),
+        digest: pull.digest.as_deref().map(clean::line),
+        pulled: Some(words::pulled(pull)),
+        memory: None,
+    });
+    let needed = needed.take(if results.images.is_empty() { limits.lines } else { 0 });
+    ran.take(limits.lines).chain(needed).collect()
+}
+
+fn memory(results: &Results, service: &str) -> Option<String> {
+    let measured = results.resources.memory.iter().find(|measured| measured.service == service)?;
+    let peak = size(measured.peak_bytes);
+    Some(match measured.limit_bytes {
+        Some(limit) => format!("{peak} of {}", size(limit)),
+        None => peak,
+    })
+}
+
+/// There are few; a name that is none of ours is shown as what it is.
+fn kept(results: &Results) -> Vec<FileShown> {
+    let shown = results.artefacts.iter().take(20).map(|file| FileShown {
+        name: clean::line(&file.name),
+        size: size(file.bytes),
+        sha256: file.sha256.chars().take(64).collect(),
+        is: match file.name.as_str() {
+            "log.jsonl" => "every line, whole",
+            "evidence.tar.gz" => "tasks, inspects, last log lines, HTTP transcript, inventory before and after",
+            _ => "",
+        },
     });
     shown.collect()
 }
 
-fn images(results: &Results, limits: Limits) -> Vec<ImageShown> {
-    let shown = results.images.iter().take(limits.lines).map(|image| ImageShown {
-        service: clean::line(&image.service),
-        image: clean::line(&image.image),
-        digest: image.digest.as_deref().map(clean::line),
-    });
-    shown.collect()
+/// The command that checks the signature.
+fn check(files: &Files) -> String {
+    let signers = files.signers.as_deref().unwrap_or("https://GATE/.well-known/cc-ci/allowed_signers");
+    format!("cc-ci verify results.json --allowed-signers {signers}")
 }

@@ -29,8 +29,7 @@ struct Page<'a> {
 /// # Errors
 /// When the template cannot be rendered, which would be a mistake in it.
 pub fn html(results: &Results, log: &[Record]) -> Result<String, askama::Error> {
-    let files =
-        Files { results: "results.json".into(), log: "log.jsonl".into(), log_is: "log.jsonl", log_is_kept: true };
+    let files = Files::beside();
     let Body { head, evidence } = body::body(results, &Excerpt::whole(log), Limits::FILE, &files)?;
     let page = Page {
         results,

@@ -25,6 +25,10 @@ pub fn summary(results: &Results, colour: bool) -> String {
         out.push_str(&pen.hint(&finding.advice));
     }
     out.push_str(&format!("\n  {}\n", rungs(results, pen)));
+    out.push_str(&format!("  base: {}\n", clean::line(&words::base(results))));
+    if let Some(images) = words::images(results) {
+        out.push_str(&format!("  images: {images}\n"));
+    }
     list(&mut out, "Verified", &results.verified, words::verdict(crate::domain::verdict::Verdict::Green), pen);
     let open = words::rung(crate::domain::stage::RungState::NotVerified);
     list(&mut out, "Not verified", &results.not_verified, open, pen);
@@ -77,8 +81,8 @@ fn finding_said(out: &mut String, finding: &Finding, decides: bool, pen: Pen) {
 
 /// Writes with colour or without.
 #[derive(Clone, Copy)]
-struct Pen {
-    colour: bool,
+pub(super) struct Pen {
+    pub(super) colour: bool,
 }
 
 impl Pen {
@@ -86,7 +90,7 @@ impl Pen {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    fn in_class(self, class: &str, text: &str) -> String {
+    pub(super) fn in_class(self, class: &str, text: &str) -> String {
         let code = match class {
             "pass" => "1;32",
             "fail" => "1;31",
@@ -96,7 +100,7 @@ impl Pen {
         self.sgr(code, text)
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.sgr("1", text)
     }
 

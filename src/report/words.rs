@@ -1,7 +1,7 @@
 //! The words for states and guilt, the same on every medium. A state always has glyph and word; colour only helps.
 
 use crate::domain::finding::Class;
-use crate::domain::results::{By, Results};
+use crate::domain::results::{By, Pull, Recipe, Results, Store, duration, size};
 use crate::domain::stage::{Rung, RungState};
 use crate::domain::verdict::Verdict;
 
@@ -68,6 +68,49 @@ pub const fn whose(by: By) -> &'static str {
         By::Docker => "Docker",
         By::App => "the app",
     }
+}
+
+/// How the target came to have an image.
+#[must_use]
+pub fn pulled(pull: &Pull) -> String {
+    match pull.store {
+        Store::Warm => "was there".to_owned(),
+        Store::Cold => format!("{} in {}", size(pull.bytes), duration(pull.ms)),
+    }
+}
+
+/// How the target came to have its images, in one phrase; nothing where none was asked for.
+#[must_use]
+pub fn images(results: &Results) -> Option<String> {
+    let (cold, warm): (Vec<&Pull>, Vec<&Pull>) = results.pulls.iter().partition(|pull| pull.store == Store::Cold);
+    let there = format!("{} in the target's store", warm.len());
+    let longest = cold.iter().map(|pull| pull.ms).max().unwrap_or(0);
+    let came =
+        format!("{} pulled, {} in {}", cold.len(), size(cold.iter().map(|pull| pull.bytes).sum()), duration(longest));
+    match (warm.len(), cold.len()) {
+        (0, 0) => None,
+        (_, 0) => Some(there),
+        (0, _) => Some(came),
+        (_, _) => Some(format!("{there}, {came}")),
+    }
+}
+
+/// What head was compared with or upgraded from, and why: a phrase without a full stop.
+#[must_use]
+pub fn base(results: &Results) -> String {
+    base_of(&results.recipe, if results.deploys.upgrade > 0 { "upgraded from" } else { "compared with, not deployed" })
+}
+
+/// The base of a recipe, and why; `how` it was used, where that is to be said.
+#[must_use]
+pub fn base_of(recipe: &Recipe, how: &str) -> String {
+    let why = if recipe.base_why.is_empty() { "none was looked for" } else { &recipe.base_why };
+    let Some(base) = &recipe.base else { return format!("none: {why}") };
+    let commit = base.commit.as_ref().map_or("", |commit| commit.short());
+    let label = base.label();
+    let commit = if label == commit { String::new() } else { format!(" ({commit})") };
+    let how = if how.is_empty() { String::new() } else { format!(", {how}") };
+    format!("{label}{commit}{how}: {why}")
 }
 
 /// A rung's name as a heading.

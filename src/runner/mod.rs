@@ -3,11 +3,14 @@
 //!
 //! PID 1 is level-triggered: a signal or a tick only wakes it; what it does follows from the files that are there.
 
+mod host;
+mod probe;
 mod process;
 mod secrets;
 mod serve;
 mod step;
 
+pub use probe::probe;
 pub use secrets::make_secrets;
 pub use serve::serve;
 pub use step::step;

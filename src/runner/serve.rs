@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::process::Child;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{folder, process, undeploy_stack, write_whole};
+use super::{folder, host, process, undeploy_stack, write_whole};
 use crate::domain::protocol::{HowEnded, LIMIT, ORDERS, Orders, PROTOCOL, STEPS, Step, StepEnd, StepName};
 
 /// Looks at the folder at least this often; a signal makes it look at once.
@@ -45,6 +45,11 @@ pub async fn serve() -> anyhow::Result<()> {
     let mut wake = signal(SignalKind::user_defined1())?;
     let mut told = signal(SignalKind::terminate())?;
     let mut running: Option<Running> = None;
+    tokio::spawn(async {
+        if let Err(error) = host::watch().await {
+            tracing::warn!(%error, "the host's load is not read any more");
+        }
+    });
     loop {
         match woken(&mut running, &orders, &mut wake, &mut told).await {
             Woken::Look => {}

@@ -16,7 +16,7 @@ const LARGEST_FORM: usize = 4 << 10;
 
 impl Visitor {
     /// The login of somebody who may do this.
-    fn allowed(&self, least: May, what: &'static str) -> Result<&str, Failed> {
+    pub(super) fn allowed(&self, least: May, what: &'static str) -> Result<&str, Failed> {
         match &self.person {
             Some(person) if person.may >= least => Ok(&person.login),
             Some(_) | None => Err(Failed::NotAllowed(what)),

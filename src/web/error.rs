@@ -74,6 +74,7 @@ impl From<ControlError> for Failed {
     fn from(error: ControlError) -> Self {
         match error {
             ControlError::NoSuchRun(_) => Self::NoSuch("run of that number"),
+            ControlError::NoSuchTarget(_) => Self::NoSuch("target of that name"),
             ControlError::Done(_) | ControlError::FromTheCommandLine { .. } => Self::Conflict(error.to_string()),
             ControlError::Store(error) => error.into(),
         }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::Site;
 use super::error::Failed;
+use super::files::SIGNERS;
 use super::visitor::{self, Visitor};
 use crate::adapters::store::May;
 
@@ -44,9 +45,11 @@ pub(super) async fn guard(State(site): State<Site>, mut request: Request, next: 
     secured(super::error::dressed(response, &site, visitor).await)
 }
 
-/// What closed pages leave open: for probes, for badges in other pages, for the forge's hooks, and for the way in.
+/// What closed pages leave open: for probes, for badges in other pages, for the forge's hooks, for who checks a signature, and for the
+/// way in.
 fn is_open(path: &str) -> bool {
     matches!(path, "/healthz" | "/readyz" | "/style.css" | "/live.js" | "/login" | "/login/callback" | "/logout")
+        || path == SIGNERS
         || path.starts_with(HOOKS)
         || (path.starts_with("/recipes/") && path.ends_with("/badge.svg"))
 }
@@ -130,7 +133,14 @@ mod tests {
 
     #[test]
     fn closed_pages_leave_open_what_programs_need() {
-        for open in ["/healthz", "/readyz", "/recipes/notes/badge.svg", "/hooks/forge", "/login"] {
+        for open in [
+            "/healthz",
+            "/readyz",
+            "/recipes/notes/badge.svg",
+            "/hooks/forge",
+            "/login",
+            "/.well-known/cc-ci/allowed_signers",
+        ] {
             assert!(is_open(open), "{open}");
         }
         for closed in [

@@ -10,6 +10,7 @@ mod guard;
 mod health;
 mod help;
 mod hooks;
+mod kept;
 mod list;
 mod live;
 mod log;
@@ -107,6 +108,7 @@ pub fn router(service: Service, options: Options) -> Router {
         .route("/runs/{number}", get(run::page))
         .route("/runs/{number}/log", get(log::page))
         .route("/runs/{number}/live", get(live::stream))
+        .route("/runs/{number}/secrets", get(kept::page))
         .route("/runs/{number}/cancel", post(actions::cancel))
         .route("/runs/{number}/retry", post(actions::retry))
         .route("/runs/{number}/{file}", get(files::file))
@@ -121,6 +123,7 @@ pub fn router(service: Service, options: Options) -> Router {
         .route("/logout", post(login::logout))
         .route("/status.json", get(status::status))
         .route("/metrics", get(metrics::metrics))
+        .route(files::SIGNERS, get(files::allowed_signers))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(health::ready))
         .route("/style.css", get(async || asset("text/css; charset=utf-8", STYLE)))

@@ -10,10 +10,11 @@ use axum::response::Response;
 use jiff::Timestamp;
 
 use super::error::Failed;
+use super::files::SIGNERS;
 use super::frame::{Frame, capital};
 use super::log::{self, Shots};
 use super::now::{since, strip};
-use super::view::Row;
+use super::view::{Instant, Row};
 use super::visitor::Visitor;
 use super::why::{self, Waits};
 use super::{Here, SCRIPT, STYLE, Site, rendered, run_number};
@@ -21,6 +22,7 @@ use crate::adapters::logread::{self, From};
 use crate::adapters::store::{Phase, Shown};
 use crate::domain::finding::Finding;
 use crate::domain::results::{By, Results, Timing, duration, ms_between};
+use crate::engine::state::RunFile;
 use crate::report::{self, Body, Excerpt, Files, Limits, Times};
 
 /// Bytes that a body may have, so that the page with its frame, style and script is no more than 60 KB.
@@ -43,8 +45,9 @@ struct Around {
     /// There are files to look at.
     has_results: bool,
     has_log: bool,
-    /// Log and report were not removed.
+    /// Log, report and evidence were not removed.
     has_files: bool,
+    has_evidence: bool,
     /// The last green run of the recipe, where it is another one.
     last_green: Option<Row>,
     usually: Option<String>,
@@ -69,6 +72,8 @@ struct Running {
     findings: Vec<Finding>,
     picture: String,
     shown: Shots,
+    /// Where the app stays up for a person, and until when.
+    up: Option<(String, Instant)>,
 }
 
 #[derive(Template)]
@@ -107,6 +112,7 @@ async fn around(site: &Site, run: Shown) -> Result<Around, Failed> {
         from_forge: run.head.is_some(),
         has_log: run.started_at.is_some() && run.has_files,
         has_files: run.has_files,
+        has_evidence: run.has_files && site.service.state().run(&run.id).file(RunFile::Evidence).exists(),
         has_results: site.service.store().results_of(run.number).await?.is_some(),
         last_green: green.filter(|green| green.number != run.number).map(Row::from),
         usually: site.service.usual(&run.recipe).await?.map(|usual| duration(why::ms(usual))),
@@ -142,7 +148,8 @@ async fn running(site: &Site, (frame, around): (Frame, Around), run: Shown) -> R
     };
     let picture = report::picture(&times, PHASES, &format!("/runs/{}/results.json", run.number))?;
     let shown = log::read(site.service.state().run(&run.id).log(), From::End, TAIL, &run).await?;
-    Ok(Running { frame, around, strip, strip_said, findings, picture, shown })
+    let up = site.service.kept(&run.id).await?.map(|up| (up.url, Instant::new(up.until)));
+    Ok(Running { frame, around, strip, strip_said, findings, picture, shown, up })
 }
 
 fn timing(phase: &Phase, now: Timestamp) -> Timing {
@@ -188,23 +195,37 @@ async fn folded(site: &Site, run: &Shown) -> Result<Option<Arc<Body>>, Failed> {
     // A closed semaphore cannot be: nothing closes it.
     let _one_at_a_time = site.folding.acquire().await.map_err(|error| Failed::Broken(error.to_string()))?;
     let path = site.service.state().run(&run.id).log();
-    let body = tokio::task::spawn_blocking(move || fold(&json, &path, key)).await??;
+    let signed = site.service.store().signature_of(run.number).await?.is_some();
+    let options = Arc::clone(&site.options);
+    let body = tokio::task::spawn_blocking(move || fold(&json, &path, key, signed, &options.public_url)).await??;
     let body = Arc::new(body);
     site.folded.keep(key, Arc::clone(&body));
     Ok(Some(body))
 }
 
+/// The results of a run, as they are stored.
+pub(super) fn results(json: &str, number: i64) -> Result<Results, Failed> {
+    serde_json::from_str(json).map_err(|error| Failed::Broken(format!("results of run {number}: {error}")))
+}
+
 /// The body with as much as a light page holds.
-fn fold(json: &str, log: &std::path::Path, (number, log_is_kept): Key) -> Result<Body, Failed> {
-    let results: Results =
-        serde_json::from_str(json).map_err(|error| Failed::Broken(format!("results of run {number}: {error}")))?;
+fn fold(
+    json: &str,
+    log: &std::path::Path,
+    (number, are_kept): Key,
+    are_signed: bool,
+    public_url: &str,
+) -> Result<Body, Failed> {
+    let results = results(json, number)?;
     let (lines, all) = logread::ends(log, LOOKED_AT)?;
     let log = Excerpt { lines, all };
     let files = Files {
-        results: format!("/runs/{number}/results.json"),
+        folder: format!("/runs/{number}/"),
         log: format!("/runs/{number}/log"),
         log_is: "the whole log",
-        log_is_kept,
+        are_kept,
+        are_signed,
+        signers: Some(format!("{public_url}{SIGNERS}")),
     };
     let body = report::body(&results, &log, Limits::PAGE, &files)?;
     if body.head.len() + body.evidence.len() <= BODY {

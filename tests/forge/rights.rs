@@ -1,6 +1,9 @@
 //! s43: what the token may not do is found out at the start, said once, and the rest works.
 
 use cc_ci::adapters::forge::{Ability, HookScope, Outcome};
+use cc_ci::domain::doctor::{self, Check, is_fine};
+use cc_ci::domain::enrolment::Enrolment;
+use cc_ci::engine;
 
 use crate::fake::{Fault, Member, Right, Wrong};
 use crate::{SMALLEST, client, login, number, repo, seeded};
@@ -81,4 +84,22 @@ async fn s43_a_status_needs_the_scope_and_the_right() {
     fake.inject(Fault { method: Some("PATCH"), path: "", times: 1, what });
     let found = forge.probe(&repo("recipes/notes"), &login("recipes"), None).await.unwrap();
     assert!(found.comment.is_worth_trying() && found.missing()[0].starts_with("not known whether it works"));
+}
+
+/// What doctor says of a token with these scopes, a line each.
+async fn examined(scopes: &[&str]) -> (bool, String) {
+    let (fake, _forge) = seeded().await;
+    let token = fake.act(|world| world.token("bot", scopes));
+    let enrolled = Enrolment::of(Vec::new());
+    let checks: Vec<Check> = engine::doctor::forge(&client(&fake, &token), &login("recipes"), &enrolled, false).await;
+    assert_eq!(fake.act(|world| world.conversation("recipes/notes", 1).len()), 0, "looking wrote nothing");
+    (is_fine(&checks), doctor::told(&checks))
+}
+
+#[tokio::test]
+async fn s43_doctor_fails_only_for_what_has_no_other_way() {
+    let (fine, told) = examined(&SMALLEST).await;
+    assert!(fine && told.contains("✓ forge ") && told.contains("○ forge_rights          no commit statuses"), "{told}");
+    let (fine, told) = examined(&["read:issue", "read:repository", "read:organization"]).await;
+    assert!(!fine && told.contains("✕ forge_rights          no comments, so no answers at all"), "{told}");
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use cc_ci::domain::finding::{Finding, FindingKind};
-use cc_ci::domain::stage::{Rung, Stage};
-use jiff::Timestamp;
 
+use crate::support::judged::{self, evidence, of};
 use crate::support::{Ending, Endings, Finished, Recipe, figure, lab};
 
 /// From the deciding exit to the verdict, at most.
@@ -15,33 +14,16 @@ const FREE_WITHIN: f64 = 15.0;
 /// Exits that make a loop.
 const ENOUGH: usize = 3;
 
-/// The finding that decided, of this kind and about this service.
+/// The finding that decided, before anything had converged.
 fn headline<'a>(run: &'a Finished, kind: FindingKind, service: &str) -> &'a Finding {
-    let results = run.results();
-    let found = results.findings.first().unwrap_or_else(|| panic!("no finding: {}", run.told()));
-    assert_eq!((found.kind, found.service.as_deref()), (kind, Some(service)), "{}", run.told());
-    assert_eq!((found.stage, found.rung), (Stage::Install, Some(Rung::Install)));
-    assert_eq!(results.sentence, found.sentence);
     assert!(run.log.iter().all(|record| !record.text.starts_with("converged:")), "{}", run.told());
-    found
-}
-
-fn evidence<'a>(finding: &'a Finding, what: &str) -> &'a str {
-    let found = finding.evidence.iter().find(|evidence| evidence.what == what);
-    &found.unwrap_or_else(|| panic!("no evidence `{what}` in {finding:#?}")).text
-}
-
-/// Those of a service, up to the verdict: what comes later is the teardown's doing.
-fn of<'a>(endings: &'a [Ending], service: &str, until: Timestamp) -> Vec<&'a Ending> {
-    endings.iter().filter(|ending| ending.service == service && ending.at <= until).collect()
+    judged::headline(run, kind, service)
 }
 
 /// Shows how long after this exit the verdict was there, and asserts that it was soon enough.
 fn assert_soon(case: &str, finding: &Finding, deciding: &Ending, exits: usize) {
-    let delay = finding.at.duration_since(deciding.at);
-    let what = format!("finding.at minus the end of exit {exits} of {}", deciding.service);
-    figure(case, &what, delay.as_secs_f64(), "s");
-    assert!(!delay.is_negative() && delay.unsigned_abs() <= AT_MOST, "{case}: {delay:#} after {deciding:?}");
+    let proof = format!("the end of exit {exits} of {}", deciding.service);
+    judged::assert_soon(case, finding, &proof, deciding.at, AT_MOST);
 }
 
 /// The mean time from exit to exit, by Docker.

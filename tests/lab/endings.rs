@@ -1,64 +1,11 @@
 //! However a run ends, the target is what it was before, and what somebody else has there is untouched.
 
-use crate::support::{Lab, lab, said};
-
-/// What a neighbour has on the target: a stack, a volume with a file in it.
-struct Neighbour<'a> {
-    lab: &'a Lab,
-}
-
-impl<'a> Neighbour<'a> {
-    fn plant(lab: &'a Lab) -> Self {
-        let neighbour = Self { lab };
-        lab.docker(&[
-            "service",
-            "create",
-            "--quiet",
-            "--detach",
-            "--name",
-            "neighbour_app",
-            "--label",
-            "com.docker.stack.namespace=neighbour",
-            "--container-label",
-            "com.docker.stack.namespace=neighbour",
-            "--mount",
-            "type=volume,source=neighbour_data,target=/data",
-            "--no-healthcheck",
-            "lab/web:1.0.0",
-        ]);
-        crate::support::until("the neighbour", || (!neighbour.container().is_empty()).then_some(()));
-        lab.docker(&["exec", &neighbour.container(), "sh", "-c", "echo planted > /data/witness"]);
-        neighbour
-    }
-
-    fn container(&self) -> String {
-        self.lab.docker(&["ps", "-q", "--filter", "label=com.docker.swarm.service.name=neighbour_app"])
-    }
-
-    /// The same container, with the same file.
-    fn assert_untouched(&self, container: &str) {
-        assert_eq!(self.container(), container, "the neighbour was restarted");
-        assert_eq!(self.lab.docker(&["exec", container, "cat", "/data/witness"]), "planted");
-    }
-}
-
-impl Drop for Neighbour<'_> {
-    fn drop(&mut self) {
-        self.lab.docker(&["service", "rm", "neighbour_app"]);
-        crate::support::until("the neighbour's end", || {
-            self.lab
-                .docker(&["ps", "-aq", "--filter", "label=com.docker.stack.namespace=neighbour"])
-                .is_empty()
-                .then_some(())
-        });
-        self.lab.docker(&["volume", "rm", "neighbour_data"]);
-    }
-}
+use crate::support::{Neighbour, lab, said};
 
 #[test]
 fn s64_five_endings_leave_nothing_and_touch_no_neighbour() {
     let lab = lab();
-    let neighbour = Neighbour::plant(&lab);
+    let neighbour = Neighbour::plant(&lab, &[]);
     let container = neighbour.container();
     let before = lab.inventory();
     let unchanged = |ending: &str| {
@@ -132,7 +79,7 @@ fn ctrl_c_ends_keep_and_the_verdict_stays() {
 }
 
 #[test]
-fn a_new_run_sweeps_what_a_dead_one_left() {
+fn s65_a_new_run_sweeps_what_a_dead_one_left() {
     let lab = lab();
     let mut run = lab.run("notes", &[]);
     run.wait_for("Creating service");

@@ -4,16 +4,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+mod artefacts;
 mod as_written;
 mod bridge;
 mod claims;
 mod crash_loops;
 mod endings;
 mod faults;
+mod findings;
 mod images;
+mod kept;
+mod leftovers;
+mod lint;
 mod people;
+mod power;
 mod queue;
 mod resume;
+mod scope;
 mod service;
+mod setup;
 mod starts;
 mod support;

@@ -108,6 +108,25 @@ fn pages_fit_and_do_what_their_policy_allows() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The file that somebody opens from a disk, here as the gate shows it: in a sandbox, without any script.
+#[test]
+fn reports_fit_and_need_nothing_else() {
+    let gate = gate(true);
+    let numbers = gate.numbers.as_ref().unwrap();
+    let reports: Vec<_> = [("report-green", numbers.green), ("report-red", numbers.red), ("report-harm", numbers.harm)]
+        .map(|(name, number)| {
+            let run = gate.runtime.block_on(gate.service.store().show_run(number)).unwrap().unwrap();
+            let folder = gate.service.state().run(&run.id);
+            let results = serde_json::from_slice(&std::fs::read(folder.results()).unwrap()).unwrap();
+            let (log, _) = cc_ci::domain::log::read(&std::fs::read(folder.log()).unwrap());
+            std::fs::write(folder.report(), cc_ci::report::html(&results, &log).unwrap()).unwrap();
+            (name, format!("/runs/{number}/report.html"))
+        })
+        .into();
+    let wrong = look(&gate, &reports);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn an_empty_gate_and_one_with_notices_fit_too() {
     let gate = gate(false);

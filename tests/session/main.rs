@@ -1,11 +1,16 @@
 //! The session against an SSH server in this process: what works, and that each refusal names the setting to change.
 
+#[path = "../fakes/engine.rs"]
+mod engine;
+mod fitness;
+mod setup;
 mod target;
 
 use std::path::Path;
 use std::time::Duration;
 
-use cc_ci::adapters::session::{Session, SessionError};
+use cc_ci::adapters::session::{Session, SessionError, try_what_must_be_refused};
+use cc_ci::domain::doctor::{Attempt, Tried};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
@@ -124,4 +129,18 @@ async fn nobody_at_the_address_is_told_with_the_address() {
         matches!(&error, SessionError::Unreachable { address, .. } if address.starts_with("127.0.0.1:")),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn s60_what_a_server_refuses_and_what_it_lets_through_is_told() {
+    let fake = FakeTarget::start(Allows::all()).await;
+    let tried = try_what_must_be_refused(&fake.target(), 7).await.unwrap();
+    assert_eq!(tried.len(), Attempt::ALL.len());
+    for (attempt, came) in tried {
+        assert!(matches!(came, Tried::Refused(_)), "{}: {came:?}", attempt.what());
+    }
+    let careless = FakeTarget::start(Allows { anything: true, ..Allows::all() }).await;
+    for (attempt, came) in try_what_must_be_refused(&careless.target(), 7).await.unwrap() {
+        assert!(matches!(came, Tried::Allowed(_)), "{}: {came:?}", attempt.what());
+    }
 }

@@ -1,10 +1,13 @@
 //! How runs end in these stories: what a real one would have left behind.
 
+use std::collections::BTreeSet;
+
 use cc_ci::adapters::store::{Asked, End};
 use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, TargetName};
+use cc_ci::domain::registry::{ImageName, Refusal, judge};
 use cc_ci::domain::results::{
-    Converged, Deploys, Driver, FloorFacts, HttpFact, Revision, RunFacts, StageOutcome, Target, conclude,
+    Converged, Deploys, Driver, FloorFacts, HttpFact, Resources, Revision, RunFacts, StageOutcome, Target, conclude,
 };
 use cc_ci::domain::stage::Stage;
 
@@ -17,6 +20,8 @@ pub(crate) enum Ends {
     Red,
     /// The target was lost.
     Infra,
+    /// Its image was not to be had; the base used it too.
+    NoImage(Refusal),
 }
 
 impl Scene {
@@ -30,10 +35,17 @@ impl Scene {
 
     fn facts(&self, run: &Asked, ends: Ends) -> RunFacts {
         let now = self.clock.now();
+        let found = |kind, said| Some(Finding::new(kind, Stage::Install, now, said));
         let finding = match ends {
             Ends::Green => None,
-            Ends::Red => Some((FindingKind::CrashLoop, "app exits with 1, again and again")),
-            Ends::Infra => Some((FindingKind::TargetUnreachable, "the target was silent for 5 min")),
+            Ends::Red => found(FindingKind::CrashLoop, "app exits with 1, again and again"),
+            Ends::Infra => found(FindingKind::TargetUnreachable, "the target was silent for 5 min"),
+            Ends::NoImage(refusal) => {
+                let image = "registry.example.org/notes:2".to_owned();
+                let base = BTreeSet::from([image.clone()]);
+                let image = ImageName::parse(&image).unwrap();
+                Some(judge(refusal, &image, "as the engine says it", &base, Stage::Install, now))
+            }
         };
         let http = HttpFact {
             host: "notes.ci.example.org".to_owned(),
@@ -43,6 +55,8 @@ impl Scene {
             assets: Vec::new(),
         };
         RunFacts {
+            host_power: None,
+            tests: None,
             run: run.id.clone(),
             recipe: run.recipe.clone(),
             head: Revision {
@@ -51,10 +65,11 @@ impl Scene {
                 dirty: false,
                 source: "https://forge.example.org/recipes/notes.git".to_owned(),
             },
+            base: None,
             stages: [Stage::Prepare, Stage::Lint, Stage::Install, Stage::Teardown]
                 .map(|stage| (stage, StageOutcome::Done))
                 .into(),
-            findings: finding.map(|(kind, said)| Finding::new(kind, Stage::Install, now, said)).into_iter().collect(),
+            findings: finding.into_iter().collect(),
             floor: FloorFacts {
                 converged: Some(Converged { services: 1, ms: 9_000 }),
                 http: vec![http],
@@ -68,8 +83,10 @@ impl Scene {
             kept: false,
             timings: Vec::new(),
             marks: Vec::new(),
+            host: Vec::new(),
             deploys: Deploys { fresh: 1, upgrade: 0 },
             images: Vec::new(),
+            pulls: Vec::new(),
             driver: Driver { name: "stack".to_owned(), version: "0.1.0".to_owned() },
             target: Target {
                 name: TargetName::parse("swarm-a").unwrap(),
@@ -79,6 +96,8 @@ impl Scene {
             started: now,
             finished: now,
             warnings: Vec::new(),
+            resources: Resources::default(),
+            artefacts: Vec::new(),
         }
     }
 }

@@ -7,6 +7,9 @@
 #[expect(dead_code, reason = "what only the tests of the client need")]
 mod fake;
 
+#[path = "../fakes/engine.rs"]
+mod engine;
+
 mod endings;
 mod ends;
 mod heard;
@@ -17,5 +20,6 @@ mod queue;
 mod requests;
 mod scene;
 mod schedules;
+mod targets;
 mod tokens;
 mod verdicts;

@@ -279,20 +279,19 @@ impl Scene {
                     open.push(connection);
                 }
             });
-            self.targets.push(Target {
-                name: TargetName::parse(name).unwrap(),
-                endpoint: Endpoint::Unix(socket),
-                domain: DomainName::parse("ci.example.org").unwrap(),
-                ca_path: None,
-                role: Role::Gate,
-                env: BTreeMap::new(),
-            });
+            self.targets.push(local(name, socket));
         }
         self.restart().await;
         for target in &self.targets {
             let now = self.clock.now();
             self.store().set_target(&target.name, TargetState::Clean, "it is empty", now).await.unwrap();
         }
+    }
+
+    /// A target whose engine is at this socket, and which nobody has looked at yet.
+    pub(crate) async fn target_at(&mut self, name: &str, socket: PathBuf) {
+        self.targets.push(local(name, socket));
+        self.restart().await;
     }
 
     /// A statement on the database itself, where a story needs what only a kill at the right instant would make.
@@ -331,6 +330,17 @@ impl Scene {
     /// What was asked of the forge since then.
     pub(crate) fn requests_since(&self, before: usize) -> Vec<String> {
         self.forge.requests().split_off(before)
+    }
+}
+
+fn local(name: &str, socket: PathBuf) -> Target {
+    Target {
+        name: TargetName::parse(name).unwrap(),
+        endpoint: Endpoint::Unix(socket),
+        domain: DomainName::parse("ci.example.org").unwrap(),
+        ca_path: None,
+        role: Role::Gate,
+        env: BTreeMap::new(),
     }
 }
 

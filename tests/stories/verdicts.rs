@@ -2,6 +2,7 @@
 //! again when nobody is to blame.
 
 use cc_ci::domain::answer::marker;
+use cc_ci::domain::registry::{Refusal, Trouble};
 use cc_ci::engine::service::Round;
 
 use crate::ends::Ends;
@@ -115,6 +116,31 @@ async fn s30_a_run_that_was_not_judged_is_tried_once_more_under_the_same_answer(
     assert_eq!(scene.runs().await.len(), 2);
     let answer = scene.answer_to(asked);
     assert!(answer.contains("not judged") && answer.contains("the target was silent"), "{answer}");
+}
+
+#[tokio::test]
+async fn s23_what_a_registry_is_to_blame_for_is_tried_once_more_and_what_the_recipe_is_to_blame_for_is_not() {
+    let nobodys = [
+        Refusal::Limit,
+        Refusal::Denied,
+        Refusal::Trouble(Trouble::ServerError),
+        Refusal::Trouble(Trouble::UnknownHost),
+    ];
+    for (refusal, tries) in nobodys.map(|refusal| (refusal, 2)).into_iter().chain([(Refusal::Missing, 1)]) {
+        let scene = Scene::begin().await;
+        let asked = scene.say("maintainer", "!testme");
+        scene.quiet().await;
+        for nth in 0..tries {
+            scene.end(&scene.runs().await[nth], Ends::NoImage(refusal)).await;
+            scene.quiet().await;
+            let again = scene.answer_to(asked).contains("It is tried once more by itself");
+            assert_eq!(again, nth + 1 < tries, "{refusal:?}: {}", scene.answer_to(asked));
+            scene.round(Round::Work).await;
+            scene.quiet().await;
+        }
+        assert_eq!(scene.runs().await.len(), tries, "{refusal:?}");
+        assert!(scene.answer_to(asked).contains("registry.example.org/notes:2"), "{}", scene.answer_to(asked));
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What pages say.
 
+use cc_ci::adapters::sign::{Allowed, Refused, verify};
+
 use super::Site;
 use super::seed::{self, HARM};
 
@@ -99,7 +101,7 @@ async fn the_verdict_comes_first_then_fault_advice_and_what_to_do_next() {
         at += found;
     }
     let green = site.page(&format!("/runs/{}", numbers.green)).await;
-    assert!(green.contains("✓ green") && !green.contains("Evidence"));
+    assert!(green.contains("✓ green") && !green.contains("id=\"evidence\""));
     let never = site.page(&format!("/runs/{}", numbers.never)).await;
     assert!(never.contains("superseded by run 51") && never.contains("it never began"));
 }
@@ -239,7 +241,7 @@ async fn targets_show_their_state_and_why() {
     seed::seed(&site.service).await;
     let page = site.page("/targets").await;
     for says in
-        ["✕ quarantined", "it was not there before run 17", "cc-ci sweep --target swarm-c", "▸ leased", "run of immich"]
+        ["✕ quarantined", "it was not there before run 17", "cc-ci target trust swarm-c", "▸ leased", "run of immich"]
     {
         assert!(page.contains(says), "{says}");
     }
@@ -279,8 +281,38 @@ async fn a_run_whose_log_was_removed_says_so() {
         assert!(!page.contains(&format!("href=\"/runs/{red}/{gone}\"")), "the page links to {gone}");
     }
     assert!(site.page(&format!("/runs/{red}/log")).await.contains("This log was removed"));
-    for (file, status) in [("log.jsonl", 410), ("report.html", 410), ("results.json", 200)] {
+    for (file, status) in [
+        ("log.jsonl", 410),
+        ("report.html", 410),
+        ("evidence.tar.gz", 410),
+        ("results.json", 200),
+        ("results.json.sig", 200),
+        ("junit.xml", 200),
+    ] {
         assert_eq!(site.get(&format!("/runs/{red}/{file}")).await.status(), status, "{file}");
     }
     assert!(site.get(&format!("/runs/{red}/live")).await.text().await.unwrap().contains("event: done"));
+}
+
+#[tokio::test]
+async fn s63_results_are_served_as_they_were_signed_also_from_the_database_alone() {
+    let site = Site::new().await;
+    let red = seed::seed(&site.service).await.red;
+    let id = site.service.store().show_run(red).await.unwrap().unwrap().id;
+    let check = async || {
+        let results = site.page(&format!("/runs/{red}/results.json")).await;
+        let signature = site.page(&format!("/runs/{red}/results.json.sig")).await;
+        let signers = site.page("/.well-known/cc-ci/allowed_signers").await;
+        verify(results.as_bytes(), signature.as_bytes(), &Allowed::parse(&signers)).unwrap();
+        let wrong = verify(b"{}", signature.as_bytes(), &Allowed::parse(&signers));
+        assert_eq!(wrong, Err(Refused::Changed));
+        assert!(site.page(&format!("/runs/{red}/junit.xml")).await.contains("<failure "));
+    };
+    check().await;
+    let page = site.page(&format!("/runs/{red}")).await;
+    assert!(page.contains(&format!("href=\"/runs/{red}/results.json.sig\"")));
+    assert!(page.contains("/.well-known/cc-ci/allowed_signers</code>"));
+    // As after `db restore` on a new machine: the keys were brought along, the folders of runs were not.
+    std::fs::remove_dir_all(site.service.state().run(&id).log().parent().unwrap()).unwrap();
+    check().await;
 }

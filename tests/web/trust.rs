@@ -152,3 +152,16 @@ async fn closed_pages_show_nothing_to_strangers() {
         assert_ne!(site.read(path).await.status(), StatusCode::UNAUTHORIZED, "{path}");
     }
 }
+
+#[tokio::test]
+async fn s90_secrets_of_an_app_that_stays_up_are_for_members_alone() {
+    let site = Site::new().await;
+    let numbers = seed::seed(&site.service).await;
+    let path = format!("/runs/{}/secrets", numbers.red);
+    assert_eq!(site.get(&path).await.status(), StatusCode::FORBIDDEN);
+    site.logged_in("passer-by", May::Read).await;
+    assert_eq!(site.read(&path).await.status(), StatusCode::FORBIDDEN);
+    site.logged_in("ada", May::Member).await;
+    assert_eq!(site.read(&path).await.status(), StatusCode::NOT_FOUND, "nothing of this run is up");
+    assert_eq!(site.read("/runs/99999/secrets").await.status(), StatusCode::NOT_FOUND);
+}

@@ -214,7 +214,9 @@ impl Drill {
 
     fn serve(&mut self) -> Result<()> {
         let sections: Vec<String> = lab::usable().iter().map(|target| target.section().to_owned()).collect();
-        let log = File::options().create(true).append(true).open(self.log_file())?;
+        let path = self.log_file();
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        let log = File::options().create(true).append(true).open(path)?;
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("--state").arg(self.state.path()).arg("--targets").arg(self.places.targets_file());
         command.args(["--target", &sections.join(","), "--poll", "1", "--listen", &format!("127.0.0.1:{}", self.port)]);

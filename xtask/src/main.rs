@@ -53,11 +53,14 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
-    /// Ten thousand schedules of faults on a forge on the wire; needs neither Docker nor root
+    /// Ten thousand schedules of faults on a forge on the wire, and a million inputs of each kind; needs neither Docker nor root
     Soak {
-        /// So many
+        /// So many schedules; 0: none
         #[arg(long, value_name = "N", default_value_t = 10_000)]
         schedules: u64,
+        /// So many inputs of each kind; 0: none
+        #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+        inputs: u64,
         /// The first one's seed [default: drawn]
         #[arg(long, value_name = "S")]
         seed: Option<u64>,
@@ -73,11 +76,16 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
-    /// What the gate needs in memory, disk and time to start, beside what the forge needs
+    /// The figures with a goal, each beside a baseline; and what the gate needs in memory, disk and time, beside what the forge needs
+    ///
+    /// The optimised build is compiled first, which takes ten minutes and a gigabyte.
     Bench {
-        /// The optimised build, too: it is compiled first, which takes ten minutes and a gigabyte
+        /// Tell what the optimised build needs, too
         #[arg(long)]
         release: bool,
+        /// Only these
+        #[arg(long, value_name = "PART", value_delimiter = ',')]
+        only: Vec<bench::Part>,
         /// Write the figures into this file
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
@@ -158,14 +166,14 @@ fn run(command: Command) -> Result<ExitCode> {
             println!("{counted}");
             Ok(if counted.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Soak { schedules, seed } => {
-            test::soak(schedules, seed.unwrap_or_else(|| rand::random::<u32>().into()))
+        Command::Soak { schedules, inputs, seed } => {
+            test::soak(schedules, inputs, seed.unwrap_or_else(|| rand::random::<u32>().into()))
         }
         Command::Incident { fail_fast, deadline, consent } => {
             incident::incident(consent.yes, fail_fast, deadline).map(|()| ExitCode::SUCCESS)
         }
-        Command::Bench { release, json, consent } => {
-            bench::bench(consent.yes, release, json.as_deref()).map(|()| ExitCode::SUCCESS)
+        Command::Bench { release, only, json, consent } => {
+            bench::bench(&bench::Options { yes: consent.yes, release, only, json }).map(|()| ExitCode::SUCCESS)
         }
         Command::Lab(command) => run_lab(&command),
     }

@@ -10,16 +10,24 @@ use super::{DockerError, RUN_LABEL, STACK_LABEL, Tried as _};
 use crate::domain::claim::CLAIM;
 use crate::domain::inventory::{Inventory, Object, ObjectKind, task_name};
 
-/// Everything on the target but images, the claim and the runner containers of running runs.
+/// Everything on the target but images, the claim and the runner containers of running runs. All kinds are asked for at once: a
+/// run waits for this twice.
 ///
 /// # Errors
 /// When the engine does not answer.
 pub async fn inventory(docker: &Docker) -> Result<Inventory, DockerError> {
+    let all = ListContainersOptions { all: true, ..Default::default() };
+    let (containers, services, volumes, secrets, configs, networks) = tokio::try_join!(
+        async { docker.list_containers(Some(all)).await.tried("list the containers") },
+        async { docker.list_services(None::<ListServicesOptions>).await.tried("list the services") },
+        async { docker.list_volumes(None::<ListVolumesOptions>).await.tried("list the volumes") },
+        async { docker.list_secrets(None::<ListSecretsOptions>).await.tried("list the secrets") },
+        async { docker.list_configs(None::<ListConfigsOptions>).await.tried("list the configs") },
+        async { docker.list_networks(None::<ListNetworksOptions>).await.tried("list the networks") },
+    )?;
     let mut found = Inventory::default();
     let mut add = |kind, name: &str| found.0.insert(Object { kind, name: name.to_owned() });
-
-    let containers = ListContainersOptions { all: true, ..Default::default() };
-    for container in docker.list_containers(Some(containers)).await.tried("list the containers")? {
+    for container in containers {
         let labels = container.labels.unwrap_or_default();
         if !labels.contains_key(RUN_LABEL) {
             let names = container.names.unwrap_or_default();
@@ -28,25 +36,24 @@ pub async fn inventory(docker: &Docker) -> Result<Inventory, DockerError> {
         }
         labels.get(STACK_LABEL).map(|stack| add(ObjectKind::Stack, stack));
     }
-    for service in docker.list_services(None::<ListServicesOptions>).await.tried("list the services")? {
+    for service in services {
         let spec = service.spec.unwrap_or_default();
         add(ObjectKind::Service, &spec.name.unwrap_or_default());
         spec.labels.unwrap_or_default().get(STACK_LABEL).map(|stack| add(ObjectKind::Stack, stack));
     }
-    let volumes = docker.list_volumes(None::<ListVolumesOptions>).await.tried("list the volumes")?;
     for volume in volumes.volumes.unwrap_or_default() {
         add(ObjectKind::Volume, &volume.name);
     }
-    for secret in docker.list_secrets(None::<ListSecretsOptions>).await.tried("list the secrets")? {
+    for secret in secrets {
         add(ObjectKind::Secret, &secret.spec.and_then(|spec| spec.name).unwrap_or_default());
     }
-    for config in docker.list_configs(None::<ListConfigsOptions>).await.tried("list the configs")? {
+    for config in configs {
         let name = config.spec.and_then(|spec| spec.name).unwrap_or_default();
         if name != CLAIM {
             add(ObjectKind::Config, &name);
         }
     }
-    for network in docker.list_networks(None::<ListNetworksOptions>).await.tried("list the networks")? {
+    for network in networks {
         add(ObjectKind::Network, &network.name.unwrap_or_default());
     }
     Ok(found)

@@ -1,10 +1,15 @@
 //! The Docker API of a target, through the local socket that leads there.
 
+pub mod evidence;
+pub mod images;
 pub mod inventory;
+pub mod memory;
 pub mod observe;
 pub mod own_root;
+pub mod probe_container;
 pub mod runner;
 mod runner_image;
+mod silence;
 pub mod undeploy;
 
 use std::path::Path;
@@ -12,6 +17,8 @@ use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use jiff::{SignedDuration, Timestamp};
+
+pub use self::silence::falls_silent;
 
 /// Headers of an answer must come within this time; bodies that stream are bounded where they are read.
 const ANSWER_TIMEOUT: u64 = 60;
@@ -42,6 +49,12 @@ impl DockerError {
         } else {
             None
         }
+    }
+
+    /// No answer within the caller's own time.
+    #[must_use]
+    pub fn no_answer(what: impl Into<String>) -> Self {
+        Self { what: what.into(), source: bollard::errors::Error::RequestTimeoutError }
     }
 
     /// Whether the engine never answered: the connection failed, broke or timed out.

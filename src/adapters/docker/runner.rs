@@ -15,7 +15,7 @@ use bollard::query_parameters::{
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tokio::io::AsyncWriteExt as _;
 
-pub use super::runner_image::{ImageSource, image};
+pub use super::runner_image::{ImageSource, find_image, image};
 use super::{DockerError, GATE_LABEL, RUN_LABEL, Tried as _, gone_is_fine, labelled};
 use crate::domain::ids::{GateId, RunId, StackName};
 use crate::domain::protocol::{ORDERS, Orders, RECIPE, ROOT, SECRETS, Step, StepEnd};

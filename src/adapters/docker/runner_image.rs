@@ -103,7 +103,11 @@ async fn pull(docker: &Docker, reference: &str) -> Result<(), DockerError> {
     Ok(())
 }
 
-async fn find_image(docker: &Docker, hash: &str) -> Result<Option<String>, DockerError> {
+/// The id of an image on the target that holds exactly this build.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn find_image(docker: &Docker, hash: &str) -> Result<Option<String>, DockerError> {
     let options = ListImagesOptions { filters: Some(labelled(format!("{BINARY_LABEL}={hash}"))), ..Default::default() };
     let images = docker.list_images(Some(options)).await.tried("look for the runner image")?;
     Ok(images.into_iter().next().map(|image| image.id))

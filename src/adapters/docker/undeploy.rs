@@ -17,6 +17,8 @@ use crate::domain::ids::StackName;
 
 /// Swarm needs a second or two to hear of the end of a service; more than this is a fault.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// A volume goes at once when the stack's containers are gone; one that does not is held by somebody else.
+const PATIENCE_WITH_VOLUMES: Duration = Duration::from_secs(15);
 
 /// Why a stack is not gone.
 #[derive(Debug, thiserror::Error)]
@@ -25,12 +27,14 @@ pub enum UndeployError {
     #[error(transparent)]
     Docker(#[from] DockerError),
     /// Something stays, however often it is removed.
-    #[error("{what} of stack {stack} are still there after {} s", PATIENCE.as_secs())]
+    #[error("{what} of stack {stack} are still there after {seconds} s")]
     Remains {
         /// Which kind of object.
         what: &'static str,
         /// The stack.
         stack: StackName,
+        /// How long that was tried.
+        seconds: u64,
     },
 }
 
@@ -70,7 +74,11 @@ struct Stack<'a> {
 impl Stack<'_> {
     /// Repeats a removal until it finds nothing more to remove: Swarm may start one more task while it hears of the end.
     async fn until_none_left(&self, part: Part) -> Result<(), UndeployError> {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = match part {
+            Part::Containers | Part::Networks => PATIENCE,
+            Part::Volumes => PATIENCE_WITH_VOLUMES,
+        };
+        let deadline = Instant::now() + patience;
         loop {
             let (what, found) = match part {
                 Part::Containers => ("containers", self.remove_containers().await?),
@@ -81,7 +89,8 @@ impl Stack<'_> {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(UndeployError::Remains { what, stack: self.name.clone() });
+                let (stack, seconds) = (self.name.clone(), patience.as_secs());
+                return Err(UndeployError::Remains { what, stack, seconds });
             }
             tokio::time::sleep(GLANCE).await;
         }

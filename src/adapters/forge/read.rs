@@ -221,6 +221,32 @@ impl Forge {
         }
     }
 
+    /// A file of a repository as it is in this commit; `None` when there is none. `path` is a path of ours, from the root. Untrusted,
+    /// and bounded like every answer.
+    ///
+    /// # Errors
+    /// When the forge cannot be asked.
+    pub async fn file_at(
+        &self,
+        repo: &RepoName,
+        path: &str,
+        commit: &CommitSha,
+    ) -> Result<Option<Vec<u8>>, ForgeError> {
+        let what = format!("read {path} of {repo} at {}", commit.short());
+        let (owner, name) = (repo.owner(), repo.name());
+        let steps: Vec<&str> = path.split('/').collect();
+        let address = ["repos", "{}", "{}", "raw"].into_iter().chain(steps.iter().map(|_| "{}"));
+        let address = address.collect::<Vec<_>>().join("/");
+        let mut parts: Vec<&dyn std::fmt::Display> = vec![owner, &name];
+        parts.extend(steps.iter().map(|step| step as &dyn std::fmt::Display));
+        let request = Request::new(Method::GET, what, &address, &parts).query("ref", commit);
+        match self.wire.good(&request).await {
+            Ok(answer) => Ok(Some(answer.body)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The tags of a repository.
     ///
     /// # Errors

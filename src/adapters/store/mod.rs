@@ -126,8 +126,34 @@ impl Store {
     }
 }
 
+/// The schema of the database in this folder, and the newest that this program knows; `None`: there is no database. Nothing is changed.
+///
+/// # Errors
+/// [`StoreError::Newer`], or what SQLite says.
+pub async fn look(folder: &Path) -> Result<Option<(i64, i64)>, StoreError> {
+    let path = folder.join("cc-ci.db");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let options = SqliteConnectOptions::new().filename(&path).read_only(true).busy_timeout(Duration::from_secs(10));
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.tried("open")?;
+    let found = schema(&pool).await;
+    pool.close().await;
+    let (found, known) = (found?, newest());
+    if found > known {
+        let saved = folder.join(format!("pre-{}.db", known + 1));
+        return Err(StoreError::Newer { path, found, known, saved });
+    }
+    Ok(Some((found, known)))
+}
+
+/// The newest schema of this program.
+fn newest() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
+}
+
 async fn migrate(pool: &SqlitePool, path: &Path, folder: &Path) -> Result<(), StoreError> {
-    let known = MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = newest();
     let found = schema(pool).await?;
     let saved = |version: i64| folder.join(format!("pre-{version}.db"));
     if found > known {

@@ -37,14 +37,10 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn numbers(&self) -> Result<Numbers, StoreError> {
-        let ended = sqlx::query!(
-            r#"SELECT verdict AS "verdict!", count(*) AS "runs!: i64",
-                      coalesce(sum(finished_at - coalesce(started_at, finished_at)), 0) AS "took_ms!: i64"
-               FROM run WHERE state = 'done' GROUP BY verdict ORDER BY verdict"#
-        )
-        .fetch_all(&self.read)
-        .await
-        .tried("count the runs")?;
+        let ended = sqlx::query!(r#"SELECT verdict AS "verdict!", runs, took_ms FROM tally ORDER BY verdict"#)
+            .fetch_all(&self.read)
+            .await
+            .tried("count the runs")?;
         let open = sqlx::query!(
             r#"SELECT count(*) AS "all!: i64", coalesce(sum(state = 'running'), 0) AS "running!: i64"
                FROM run WHERE state IN ('fetching', 'queued', 'running')"#
@@ -53,8 +49,8 @@ impl Store {
         .await
         .tried("count the open runs")?;
         let outbox = sqlx::query!(
-            r#"SELECT coalesce(sum(flushed < wanted AND state <> 'given_up'), 0) AS "due!: i64",
-                      coalesce(sum(state = 'given_up'), 0) AS "given_up!: i64" FROM outbox"#
+            r#"SELECT (SELECT count(*) FROM outbox WHERE flushed < wanted AND state <> 'given_up') AS "due!: i64",
+                      (SELECT count(*) FROM outbox WHERE state = 'given_up') AS "given_up!: i64""#
         )
         .fetch_one(&self.read)
         .await

@@ -266,11 +266,17 @@ impl Store {
     pub async fn durations(&self, most: usize) -> Result<Vec<(RecipeName, Verdict, std::time::Duration)>, StoreError> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let rows = sqlx::query!(
-            r#"SELECT recipe, verdict AS "verdict!", took AS "took!: i64" FROM (
-                 SELECT recipe, verdict, finished_at - started_at - coalesce((SELECT ended_at - started_at FROM stage WHERE stage.run = run.id AND name = 'keep'), 0) AS took,
-                        row_number() OVER (PARTITION BY recipe ORDER BY number DESC) AS place
-                 FROM run WHERE state = 'done' AND verdict IN ('green', 'red') AND started_at IS NOT NULL)
-               WHERE place <= ? ORDER BY recipe, place DESC"#,
+            r#"WITH RECURSIVE ran (name) AS (
+                 SELECT min(recipe) FROM run
+                 UNION ALL SELECT (SELECT min(recipe) FROM run WHERE recipe > ran.name) FROM ran WHERE ran.name IS NOT NULL)
+               SELECT run.recipe AS "recipe!: String", run.verdict AS "verdict!: String",
+                      run.finished_at - run.started_at - coalesce((SELECT ended_at - started_at FROM stage WHERE stage.run = run.id AND stage.name = 'keep'), 0) AS "took!: i64"
+               FROM ran CROSS JOIN run INDEXED BY run_timed
+               WHERE run.recipe = ran.name AND run.verdict IN ('green', 'red') AND run.started_at IS NOT NULL AND run.number IN (
+                 SELECT judged.number FROM run AS judged INDEXED BY run_timed
+                 WHERE judged.recipe = ran.name AND judged.verdict IN ('green', 'red') AND judged.started_at IS NOT NULL
+                 ORDER BY judged.number DESC LIMIT ?)
+               ORDER BY ran.name, run.number"#,
             most
         )
         .fetch_all(&self.read)

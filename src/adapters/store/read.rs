@@ -79,9 +79,11 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn show_ended(&self, before: Option<i64>, most: i64) -> Result<Vec<Shown>, StoreError> {
-        let condition = "WHERE finished_at IS NOT NULL AND (?1 < 0 OR (finished_at, number) < (SELECT finished_at, number FROM run WHERE number = ?1))
-             ORDER BY finished_at DESC, number DESC LIMIT ?2";
-        self.show(condition, &[Bind::Number(before.unwrap_or(-1)), Bind::Number(most)]).await
+        let newest = "WHERE finished_at IS NOT NULL ORDER BY finished_at DESC, number DESC LIMIT ?";
+        let Some(before) = before else { return self.show(newest, &[Bind::Number(most)]).await };
+        let older = "WHERE (finished_at, number) < (SELECT finished_at, number FROM run WHERE number = ?)
+             ORDER BY finished_at DESC, number DESC LIMIT ?";
+        self.show(older, &[Bind::Number(before), Bind::Number(most)]).await
     }
 
     /// Runs of one recipe, newest first; `before`: those with a smaller number.
@@ -155,15 +157,32 @@ impl Store {
         Ok(results.flatten().filter(|results| results != "null"))
     }
 
+    /// The signature of a run's results.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn signature_of(&self, number: i64) -> Result<Option<String>, StoreError> {
+        let signature = sqlx::query_scalar!("SELECT signature FROM run WHERE number = ?", number)
+            .fetch_optional(&self.read)
+            .await
+            .tried("read the signature of the results")?;
+        Ok(signature.flatten())
+    }
+
     /// Names of recipes that have runs or are watched, in order; `after`: those behind that name.
     ///
     /// # Errors
     /// What SQLite says.
     pub async fn recipe_names(&self, after: &str, most: i64) -> Result<Vec<String>, StoreError> {
+        // From name to name, since a recipe may have thousands of runs.
         sqlx::query_scalar!(
-            r#"SELECT name AS "name!: String" FROM (
-                 SELECT recipe AS name FROM run UNION SELECT substr(repository, instr(repository, '/') + 1) FROM reference)
-               WHERE name > ? ORDER BY name LIMIT ?"#,
+            r#"WITH RECURSIVE ran (name) AS (
+                 SELECT min(recipe) FROM run WHERE recipe > ?1
+                 UNION ALL SELECT (SELECT min(recipe) FROM run WHERE recipe > ran.name) FROM ran WHERE ran.name IS NOT NULL LIMIT ?2)
+               SELECT name AS "name!: String" FROM (
+                 SELECT name FROM ran WHERE name IS NOT NULL
+                 UNION SELECT substr(repository, instr(repository, '/') + 1) FROM reference)
+               WHERE name > ?1 ORDER BY name LIMIT ?2"#,
             after,
             most
         )
@@ -177,15 +196,15 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn knows_recipe(&self, name: &str) -> Result<bool, StoreError> {
-        let count = sqlx::query_scalar!(
-            r#"SELECT (SELECT count(*) FROM run WHERE recipe = ?1)
-                      + (SELECT count(*) FROM reference WHERE substr(repository, instr(repository, '/') + 1) = ?1) AS "count!: i64""#,
+        let knows = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM run WHERE recipe = ?1)
+                      OR EXISTS (SELECT 1 FROM reference WHERE substr(repository, instr(repository, '/') + 1) = ?1) AS "knows!: bool""#,
             name
         )
         .fetch_one(&self.read)
         .await
         .tried("look for a recipe")?;
-        Ok(count > 0)
+        Ok(knows)
     }
 
     async fn show(&self, condition: &str, binds: &[Bind<'_>]) -> Result<Vec<Shown>, StoreError> {

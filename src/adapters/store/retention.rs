@@ -13,7 +13,9 @@ impl Store {
     /// What SQLite says.
     pub async fn runs_beyond(&self, keep: u32, most: u32) -> Result<Vec<RunId>, StoreError> {
         let ids = sqlx::query_scalar!(
-            "SELECT id FROM (SELECT id, number FROM run WHERE state = 'done' AND files_removed_at IS NULL ORDER BY number DESC LIMIT -1 OFFSET ?)
+            "SELECT id FROM run INDEXED BY run_with_files WHERE state = 'done' AND files_removed_at IS NULL AND number <= (
+               SELECT number FROM run INDEXED BY run_with_files WHERE state = 'done' AND files_removed_at IS NULL
+               ORDER BY number DESC LIMIT 1 OFFSET ?)
              ORDER BY number LIMIT ?",
             keep,
             most

@@ -187,6 +187,19 @@ impl Store {
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
     }
 
+    /// Stores the signature of the results that are about to be stored.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn keep_signature(&self, id: &RunId, signature: &str) -> Result<(), StoreError> {
+        let id = id.as_str();
+        sqlx::query!("UPDATE run SET signature = ? WHERE id = ? AND state <> 'done'", signature, id)
+            .execute(&self.write)
+            .await
+            .tried("store the signature of the results")?;
+        Ok(())
+    }
+
     /// Notes that the run was cancelled, unless that is known.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use super::escape::{block, code, link, plain, sentence, text};
 use super::words::{commits, fault, run, run_first, rung, verdict};
 use super::{RunLink, Subject};
 use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::results::{Results, duration};
+use crate::domain::results::{LintLine, Results, duration};
 use crate::domain::stage::Rung;
 use crate::domain::verdict::{Verdict, deciding};
 
@@ -77,7 +77,8 @@ fn headline(judged: &Judged) -> (String, String) {
     let options = if options.is_empty() { options } else { format!(" ({options})") };
     let cause = if short.is_empty() { String::new() } else { format!(": {}", sentence(&short, HEADLINE)) };
     let recipe = text(results.recipe.name.as_str(), 64);
-    let head = format!("### {glyph} {recipe} {}{options} is {word}{tries}{cause}", code(&label, 80));
+    let power = if results.host_power.is_some() { " with host power" } else { "" };
+    let head = format!("### {glyph} {recipe} {}{options}{power} is {word}{tries}{cause}", code(&label, 80));
     // What did not fit stands below as a whole.
     let rest = if short.chars().count() > HEADLINE { bare.to_owned() } else { rest };
     let said = sentence(&capital(rest.trim_end_matches('.')), SENTENCE);
@@ -132,8 +133,21 @@ fn lists(results: &Results) -> String {
     let cause = deciding(&results.findings);
     let others = results.findings.iter().filter(|finding| Some(*finding) != cause);
     said.push_str(&list("Also found", others.map(|finding| finding.sentence.as_str()), 4));
+    said.push_str(&lint(results));
     said.push_str(&list("Warnings", results.warnings.iter().map(String::as_str), 4));
     said.push_str("\n</details>\n");
+    said
+}
+
+/// What lint says, but what is a finding: what is new, then what was there already.
+fn lint(results: &Results) -> String {
+    let line = |line: &LintLine| format!("`{}`: {}", line.place().replace('`', ""), line.text);
+    let of =
+        |new: bool| results.lint.iter().filter(move |line| line.new == new && !line.turns_red()).map(line).collect();
+    let (new, old): (Vec<String>, Vec<String>) = (of(true), of(false));
+    let since = results.recipe.base.as_ref().map(|base| format!(", new since {}", code(&base.label(), 80)));
+    let mut said = list(&format!("Lint{}", since.unwrap_or_default()), new.iter().map(String::as_str), 6);
+    said.push_str(&list("Lint, there already", old.iter().map(String::as_str), 3));
     said
 }
 
@@ -192,7 +206,8 @@ fn links(judged: &Judged) -> String {
     let mut parts = vec![run_first(&subject.run), format!("head `{}`", subject.head.short())];
     parts.push(format!("{} on `{}`", duration(took), results.target.name));
     if let Some(base) = &results.recipe.base {
-        parts.push(format!("upgraded from {}", code(&base.label(), 80)));
+        let how = if results.deploys.upgrade > 0 { "upgraded from" } else { "compared with" };
+        parts.push(format!("{how} {}", code(&base.label(), 80)));
     }
     if let Some(command) = command(results) {
         parts.push(format!("`{command}` runs the same on your machine"));

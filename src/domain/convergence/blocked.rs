@@ -69,6 +69,9 @@ impl View<'_> {
     }
 
     fn rejected(&self, service: &WantedService, error: &str) -> Option<Finding> {
+        if is_port_conflict(error) {
+            return Some(self.finding(FindingKind::PortInUse, sentences::port_in_use(service, error)));
+        }
         if is_image_error(error) {
             let finding = self.finding(FindingKind::ImageMissing, sentences::image_missing(service));
             return Some(finding.with(IMAGE, service.image()));

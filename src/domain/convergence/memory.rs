@@ -296,7 +296,8 @@ fn key(slot: &Slot) -> String {
     }
 }
 
-/// State, health and logs of everything. Instants are not in it: the adapter's correction may shift them a little.
+/// State and health of everything, and what those log that do not run yet: a healthy peer's log is no progress, and the same
+/// line again and again is none either. Instants are not in it: the adapter's correction may shift them a little.
 fn fingerprint(snapshot: &Snapshot) -> u64 {
     let mut hasher = DefaultHasher::new();
     for service in &snapshot.services {
@@ -310,7 +311,9 @@ fn fingerprint(snapshot: &Snapshot) -> u64 {
         if let Some(container) = task.container.as_ref().and_then(|id| snapshot.containers.get(id)) {
             let health = container.health.map(|health| health as u8);
             (container.running, container.exit_code, container.oom_killed, health).hash(&mut hasher);
-            container.last_lines.hash(&mut hasher);
+            if !container.running || container.health.is_some_and(|health| health != Health::Healthy) {
+                container.last_lines.hash(&mut hasher);
+            }
         }
     }
     hasher.finish()

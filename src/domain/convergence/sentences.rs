@@ -237,9 +237,10 @@ pub(super) fn bad_mount(service: &WantedService, error: &str) -> String {
     }
 }
 
-/// What Swarm puts in brackets behind "no suitable node".
+/// What Swarm puts in brackets behind "no suitable node"; the engine's whole word, where it is another one.
 fn scheduler_says(error: &str) -> String {
-    let inner = error.split_once('(').map_or(error, |(_, inner)| inner.trim_end_matches(')'));
+    let bracketed = error.strip_prefix("no suitable node").and_then(|rest| rest.split_once('('));
+    let inner = bracketed.map_or(error, |(_, inner)| inner.trim_end_matches(')'));
     let inner = clean(inner, IN_SENTENCE);
     if inner.is_empty() { String::new() } else { format!(": {inner}") }
 }
@@ -280,18 +281,26 @@ pub(super) fn during(
     lines: &[String],
 ) -> String {
     let name = &service.name;
-    let stage = stage.name();
+    let when = when(stage);
     if kind == FindingKind::OutOfMemory {
-        return format!("{} during {stage}", out_of_memory_once(service));
+        return format!("{} {when}", out_of_memory_once(service));
     }
     if kind == FindingKind::KilledByHealthcheck {
-        return format!("{name} was killed by its own healthcheck during {stage}{}", quote(lines));
+        return format!("{name} was killed by its own healthcheck {when}{}", quote(lines));
     }
-    format!("{name} exited{} during {stage}{}", with_code(code(Some(life))), quote_end(Some(life), lines))
+    format!("{name} exited{} {when}{}", with_code(code(Some(life))), quote_end(Some(life), lines))
+}
+
+/// In a stage after convergence; of install, only what follows convergence is left then.
+fn when(stage: Stage) -> String {
+    match stage {
+        Stage::Prepare | Stage::Lint | Stage::Install => "after everything had come up".to_owned(),
+        Stage::Keep | Stage::Teardown => format!("during {}", stage.name()),
+    }
 }
 
 pub(super) fn restarted(service: &WantedService, stage: Stage) -> String {
-    format!("{} was restarted during {}", service.name, stage.name())
+    format!("{} was restarted {}", service.name, when(stage))
 }
 
 pub(super) fn waits_for_tasks(good: u64, wants: u64, reason: &str) -> String {

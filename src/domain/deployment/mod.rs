@@ -13,8 +13,9 @@ mod variables;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::domain::host_power::{Power, host_power, without_effect};
 use crate::domain::ids::{DomainName, RecipeName, StackName};
-use crate::domain::recipe::compose::{Mount, Port, Service};
+use crate::domain::recipe::compose::{Mount, Port, Resource, Service};
 use crate::domain::recipe::{RecipeFiles, RecipeVersion, router};
 
 pub use own_file::OWN_FILE;
@@ -33,6 +34,8 @@ pub struct Facts {
     pub commit: String,
     /// Variables that the target forces on every app (`[env]` of its section). `LETS_ENCRYPT_ENV` is empty unless it is here.
     pub forced: BTreeMap<String, String>,
+    /// Variables that the tests file sets in place of `.env.sample` (`[env]`).
+    pub overrides: BTreeMap<String, String>,
 }
 
 /// Everything that a deploy needs. Pure data; equal inputs give equal deployments.
@@ -49,14 +52,16 @@ pub struct Deployment {
     pub secrets: Vec<SecretPlan>,
     /// Services by name.
     pub services: Vec<ServicePlan>,
-    /// Hosts that the stack's HTTP routers answer to.
-    pub hosts: Vec<DomainName>,
+    /// What the stack's HTTP routers answer to, each host once.
+    pub routes: Vec<Route>,
     /// Networks that must exist before the deploy, by their name in the Swarm.
     pub networks_external: Vec<String>,
     /// How long the recipe says that convergence may take (its `timeout` label).
     pub timeout: Option<Duration>,
     /// The recipe's version (its `version` label on service `app`).
     pub version: Option<RecipeVersion>,
+    /// By what its services can rule their host.
+    pub host_power: Vec<Power>,
     /// What a person should know: things that this version does not do, or read differently than abra might.
     pub notes: Vec<String>,
 }
@@ -74,6 +79,23 @@ pub struct ServicePlan {
     pub ports: Vec<Port>,
     /// What it mounts.
     pub mounts: Vec<Mount>,
+    /// Secrets, configs and networks that it uses, by their names in the Swarm.
+    pub uses: Vec<String>,
+    /// Whether it has no task at all: `replicas: 0`.
+    pub scaled_to_zero: bool,
+}
+
+/// A host of the app: which service should answer there, and by which labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The host.
+    pub host: DomainName,
+    /// The service with the labels.
+    pub service: String,
+    /// The router rule that names the host.
+    pub rule: String,
+    /// The port of the service that requests are sent to, if a label says so.
+    pub port: Option<u16>,
 }
 
 /// Why a recipe cannot be deployed: for a person, with what to do.
@@ -122,14 +144,23 @@ pub fn plan(files: &RecipeFiles, facts: &Facts) -> Result<Deployment, PlanError>
     let version = label("version")
         .and_then(|text| RecipeVersion::parse(text).map_err(|error| notes.push(error.to_string())).ok());
     let timeout = label("timeout").and_then(|text| seconds(text, &mut notes));
-    let own = own_file::content(&stack, &variables.app, facts);
+    notes.extend(without_effect(&stack.compose));
+    let texts: Vec<(&str, &str)> =
+        stack.paths.iter().filter_map(|path| Some((path.as_str(), files.text(path).ok()?))).collect();
+    let own = own_file::content(&stack, &variables.app, facts)?;
     let compose_files = std::iter::once(OWN_FILE.to_owned()).chain(stack.paths.iter().cloned()).collect();
     Ok(Deployment {
         compose_files,
         own_file: (OWN_FILE.to_owned(), own),
         secrets,
-        services: stack.compose.services.iter().map(|(name, service)| service_plan(name, service)).collect(),
-        hosts: hosts(&stack),
+        services: stack
+            .compose
+            .services
+            .iter()
+            .map(|(name, service)| service_plan(name, service, &stack, facts))
+            .collect(),
+        routes: routes(&stack),
+        host_power: host_power(&stack.compose, &texts),
         networks_external: networks_external(&stack, &mut notes),
         timeout,
         version,
@@ -138,13 +169,25 @@ pub fn plan(files: &RecipeFiles, facts: &Facts) -> Result<Deployment, PlanError>
     })
 }
 
-fn service_plan(name: &str, service: &Service) -> ServicePlan {
+fn service_plan(name: &str, service: &Service, stack: &stack::Stack, facts: &Facts) -> ServicePlan {
+    let of = |keys: Vec<&String>, resources: &BTreeMap<String, Resource>| -> Vec<String> {
+        let known = keys.into_iter().filter_map(|key| resources.get_key_value(key));
+        known.map(|(key, resource)| stack::full_name(key, resource, facts)).collect()
+    };
+    let compose = &stack.compose;
+    let uses = [
+        of(service.secrets.iter().map(|secret| &secret.source).collect(), &compose.secrets),
+        of(service.configs.iter().map(|config| &config.source).collect(), &compose.configs),
+        of(service.networks.iter().collect(), &compose.networks),
+    ];
     ServicePlan {
         name: name.to_owned(),
         image: service.image.clone().unwrap_or_default(),
         depends_on: service.depends_on.clone(),
         ports: service.ports.clone(),
         mounts: service.volumes.clone(),
+        uses: uses.concat(),
+        scaled_to_zero: service.deploy.replicas.as_deref() == Some("0"),
     }
 }
 
@@ -162,11 +205,14 @@ fn seconds(text: &str, notes: &mut Vec<String>) -> Option<Duration> {
     }
 }
 
-fn hosts(stack: &stack::Stack) -> Vec<DomainName> {
-    let mut found = Vec::new();
-    for host in stack.compose.services.values().flat_map(|service| router::hosts(&service.deploy.labels)) {
-        if !found.contains(&host) {
-            found.push(host);
+fn routes(stack: &stack::Stack) -> Vec<Route> {
+    let mut found: Vec<Route> = Vec::new();
+    for (name, service) in &stack.compose.services {
+        let port = router::port(&service.deploy.labels);
+        for (host, rule) in router::hosts(&service.deploy.labels) {
+            if found.iter().all(|known| known.host != host) {
+                found.push(Route { host, service: name.clone(), rule, port });
+            }
         }
     }
     found
@@ -177,7 +223,7 @@ fn networks_external(stack: &stack::Stack, notes: &mut Vec<String>) -> Vec<Strin
     let used = |names: &mut dyn Iterator<Item = &String>, of: &BTreeMap<String, _>| -> Vec<String> {
         let mut external: Vec<String> = names
             .filter_map(|key| of.get_key_value(key))
-            .filter(|(_, resource): &(_, &crate::domain::recipe::compose::Resource)| resource.external)
+            .filter(|(_, resource): &(_, &Resource)| resource.external)
             .map(|(key, resource)| resource.name.clone().unwrap_or_else(|| key.clone()))
             .collect();
         external.sort();

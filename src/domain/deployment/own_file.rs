@@ -5,13 +5,25 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Facts, stack};
+use super::{Facts, PlanError, stack};
+use crate::domain::recipe::files::MAX_BYTES;
 use crate::domain::recipe::interpolate::escape;
 
 /// Its name in the recipe's folder.
 pub const OWN_FILE: &str = ".cc-ci.compose.yml";
 
-pub(super) fn content(stack: &stack::Stack, app: &BTreeMap<String, String>, facts: &Facts) -> String {
+/// # Errors
+/// When there are so many services and variables that the file would be larger than all files of a recipe may be.
+pub(super) fn content(
+    stack: &stack::Stack,
+    app: &BTreeMap<String, String>,
+    facts: &Facts,
+) -> Result<String, PlanError> {
+    let of_one: usize = app.iter().map(|(variable, value)| variable.len() + value.len()).sum();
+    if of_one.saturating_mul(stack.compose.services.len()) > MAX_BYTES {
+        let what = format!("its {} services are given {} variables each", stack.compose.services.len(), app.len());
+        return Err(PlanError::new(None, None, what, "that is more than 8 MiB of environment: use fewer of either"));
+    }
     let mut text = "# Written by cc-ci; the recipe's own files come after it and win.\n".to_owned();
     if let Some(version) = stack.raw.version.as_deref().filter(|version| !version.is_empty()) {
         push(&mut text, 0, "version", version);
@@ -37,7 +49,7 @@ pub(super) fn content(stack: &stack::Stack, app: &BTreeMap<String, String>, fact
             }
         }
     }
-    text
+    Ok(text)
 }
 
 fn push(text: &mut String, indent: usize, key: &str, value: &str) {

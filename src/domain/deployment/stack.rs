@@ -3,9 +3,9 @@
 use super::variables::Variables;
 use super::{Facts, PlanError};
 use crate::domain::recipe::compose::{Compose, Resource};
-use crate::domain::recipe::files::inside;
-use crate::domain::recipe::interpolate::interpolate;
-use crate::domain::recipe::{RecipeFiles, compose_files, yaml};
+use crate::domain::recipe::files::{MAX_BYTES, inside};
+use crate::domain::recipe::interpolate::{InterpolateError, interpolate};
+use crate::domain::recipe::{MAX_COMPOSE_FILES, RecipeFiles, compose_files, yaml};
 
 /// How long a name of a secret or config may be in Swarm.
 pub(super) const MAX_NAME: usize = 64;
@@ -22,6 +22,10 @@ pub(super) struct Stack {
 
 pub(super) fn read(files: &RecipeFiles, variables: &Variables) -> Result<Stack, PlanError> {
     let paths = compose_files(variables.app.get("COMPOSE_FILE").map(String::as_str));
+    if paths.len() >= MAX_COMPOSE_FILES {
+        let what = format!("`COMPOSE_FILE` names {MAX_COMPOSE_FILES} files or more");
+        return Err(PlanError::new(None, None, what, "name fewer"));
+    }
     let mut merged: Option<(Compose, Compose)> = None;
     for path in &paths {
         let (raw, compose) = file(files, path, variables)?;
@@ -54,10 +58,16 @@ fn file(files: &RecipeFiles, path: &str, variables: &Variables) -> Result<(Compo
     };
     let mut tree = yaml::parse(text).map_err(no_yaml)?;
     let raw = Compose::read(&tree).map_err(no_yaml)?;
+    let mut left = MAX_BYTES;
     for section in ["services", "volumes", "networks", "secrets", "configs"] {
         let Some(value) = tree.get_mut(section) else { continue };
         let mut change = |at: &[String], value: &str| {
-            interpolate(value, &|name| variables.process.get(name).map(String::as_str)).map_err(|error| {
+            let filled_in = interpolate(value, &|name| variables.process.get(name).map(String::as_str));
+            let fits = filled_in.and_then(|text| {
+                left = left.checked_sub(text.len()).ok_or(InterpolateError::TooLong)?;
+                Ok(text)
+            });
+            fits.map_err(|error| {
                 let at: Vec<&str> = at.iter().map(String::as_str).collect();
                 let line = yaml::line_with(text, &[first_line(value)]).or_else(|| yaml::line_of(text, &at));
                 let what = format!("{} cannot be filled in: {error}", at.join("."));

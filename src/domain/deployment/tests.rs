@@ -14,6 +14,7 @@ fn facts(recipe: &str) -> Facts {
         recipe: RecipeName::parse(recipe).unwrap(),
         commit: "09bf4d54+U".to_owned(),
         forced: BTreeMap::new(),
+        overrides: BTreeMap::new(),
     }
 }
 
@@ -40,7 +41,8 @@ fn s16_notes_deploys_as_written() {
         deployment.services.iter().map(|service| (service.name.as_str(), service.image.as_str())).collect();
     assert_eq!(services, [("app", "lab/web:1.0.0"), ("db", "lab/postgres:17")]);
     assert_eq!(deployment.services[0].depends_on, ["db"]);
-    assert_eq!(deployment.hosts, [DomainName::parse("ccabcd.ci.lab.test").unwrap()]);
+    assert_eq!(deployment.routes.len(), 1);
+    assert_eq!(deployment.routes[0].host, DomainName::parse("ccabcd.ci.lab.test").unwrap());
     assert_eq!(deployment.networks_external, ["proxy"]);
     assert_eq!(deployment.timeout, Some(Duration::from_secs(120)));
     assert_eq!(deployment.version.unwrap().to_string(), "1.0.0+1.0.0");
@@ -51,7 +53,7 @@ fn s16_notes_deploys_as_written() {
 fn the_other_recipes_can_be_deployed_too() {
     for (name, files) in [("good", good()), ("crash-loop", crash_loop())] {
         let deployment = plan(&files, &facts(name)).unwrap();
-        assert_eq!(deployment.hosts.len(), 1, "{name}");
+        assert_eq!(deployment.routes.len(), 1, "{name}");
         assert!(deployment.notes.is_empty(), "{name}: {:?}", deployment.notes);
     }
 }
@@ -104,6 +106,29 @@ fn the_targets_env_comes_last_but_stack_and_domain_are_ours() {
     assert_eq!(env("URL"), "https://api.ccabcd.ci.lab.test", "as abra does in a new app's env");
     assert_eq!(deployment.services[0].image, "a:9");
     assert!(deployment.notes[0].starts_with("abra.sh:3: `D` is computed"), "{:?}", deployment.notes);
+}
+
+#[test]
+fn the_tests_file_overrides_the_sample_as_somebody_would_who_edits_it() {
+    let recipe = files(&[
+        (".env.sample", "A=1\nB=$A\nCOMPOSE_FILE=compose.yml\n"),
+        ("abra.sh", "export C=3\n"),
+        ("compose.yml", "services: {app: {image: 'a:${B}${C}'}}"),
+        ("compose.more.yml", "services: {more: {image: 'b:${NEW}', volumes: ['${WHERE}:/x']}}"),
+    ]);
+    let set =
+        [("A", "2"), ("NEW", "4"), ("C", "9"), ("COMPOSE_FILE", "compose.yml:compose.more.yml"), ("WHERE", "/srv")];
+    let mut facts = facts("x");
+    facts.overrides = set.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let deployment = plan(&recipe, &facts).unwrap();
+    let images: Vec<&str> = deployment.services.iter().map(|service| service.image.as_str()).collect();
+    assert_eq!(images, ["a:23", "b:4"], "abra.sh still comes behind it");
+    let power: Vec<String> = deployment.host_power.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        power,
+        ["`more` mounts `/srv` of the host (compose.more.yml:1)"],
+        "as it is deployed, not as it is written"
+    );
 }
 
 #[test]
@@ -213,7 +238,7 @@ proptest! {
         let variables = BTreeMap::from([("A".to_owned(), value.clone())]);
         let compose = Compose::parse("services: {app: {image: a}}").unwrap();
         let stack = stack::Stack { paths: vec![], raw: compose.clone(), compose };
-        let read = Compose::parse(&own_file::content(&stack, &variables, &facts("x"))).unwrap();
+        let read = Compose::parse(&own_file::content(&stack, &variables, &facts("x")).unwrap()).unwrap();
         let given = read.services["app"].environment["A"].clone().unwrap();
         prop_assert_eq!(crate::domain::recipe::interpolate::interpolate(&given, &|_| None).unwrap(), value);
     }

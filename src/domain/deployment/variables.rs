@@ -1,4 +1,5 @@
-//! The variables of an app: `.env.sample`, then what is ours, then `abra.sh`, then what the target forces.
+//! The variables of an app: `.env.sample` with the overrides of the tests file, then what is ours, then `abra.sh`, then what the
+//! target forces.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +42,10 @@ pub(super) fn read(files: &RecipeFiles, facts: &Facts) -> Result<Variables, Plan
         )
     }));
     let ours = ours(facts);
-    let mut app = sample.expand(&ours);
+    // What the tests file sets is there before the rest is filled in, as in an app's env that somebody has edited.
+    let mut set = facts.overrides.clone();
+    set.extend(ours.clone());
+    let mut app = sample.expand(&set);
     let example = format!("{}.example.com", facts.recipe);
     for value in app.values_mut().filter(|value| value.contains(&example)) {
         *value = value.replace(&example, facts.domain.as_str());

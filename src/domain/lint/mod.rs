@@ -1,21 +1,36 @@
-//! Static rules over a recipe's files: one function per rule, one finding per broken place, with line and advice.
+//! Static rules over a recipe's files: one function per rule, one hit per broken place, with line and advice.
 //!
 //! *Error* = provably stops a deploy or an upgrade; all else is a hint (design, §4, *Lint*). A compose file that
-//! `COMPOSE_FILE` does not select stops nobody who does not select it: there, every error is a hint.
+//! `COMPOSE_FILE` does not select stops nobody who does not select it: there, every error is a hint. Only what is new since
+//! the base turns a run red: a hit of the same rule in the same file about the same thing was there already, whatever its line.
 
+mod changes;
+mod credentials;
 mod images;
 mod labels;
 mod resources;
+mod rules;
 mod seen;
-mod values;
+mod texts;
+mod whole;
+
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::rules::{RULES, Rule};
+use self::seen::{Place, Seen};
 use crate::domain::recipe::RecipeFiles;
-use seen::Seen;
+use crate::domain::results::{LintLine, one_line};
+
+/// Of one rule so many places are told.
+const MOST: usize = 100;
+/// Characters of a sentence: what is quoted from a recipe may be of any length.
+const SENTENCE: usize = 300;
 
 /// How much a hit weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Provably stops a deploy or an upgrade.
@@ -25,191 +40,117 @@ pub enum Severity {
 }
 
 /// A place where a rule is broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Hit {
-    /// The rule's id.
-    pub rule: &'static str,
+    /// The rule.
+    pub rule: &'static Rule,
     /// How much it weighs here.
     pub severity: Severity,
-    /// The file.
+    /// The file, or `refs/tags`.
     pub file: String,
     /// The line in it, from 1, where one is to blame.
     pub line: Option<usize>,
-    /// What is wrong, in one sentence without a full stop. Parts of it come from the recipe: untrusted.
+    /// The thing that it is about, e.g. `services.app.image`: with rule and file it tells a hit from others, over versions.
+    pub about: String,
+    /// What is wrong, in one sentence without a full stop. Parts of it come from the recipe: untrusted, one line.
     pub text: String,
-    /// What to do.
-    pub advice: &'static str,
-    /// Why it matters.
-    pub why: &'static str,
+    /// Whether it was not there in the base; everything is new where there is none.
+    pub new: bool,
 }
 
-/// A rule, for reports and documentation.
-#[derive(Debug, Clone, Copy)]
-pub struct Rule {
-    /// Stable id.
-    pub id: &'static str,
-    /// What it asks for.
-    pub what: &'static str,
-    /// Why it matters: who is hurt, and how.
-    pub why: &'static str,
-    /// What to do when it is broken.
-    pub advice: &'static str,
-    /// How much it weighs.
-    pub severity: Severity,
-    check: fn(&Seen<'_>, &mut Vec<Place>),
+/// What is known besides the recipe's files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Around<'a> {
+    /// The files of the base.
+    pub base: Option<&'a RecipeFiles>,
+    /// What the base is called.
+    pub base_name: &'a str,
+    /// Tags of the repository that are not annotated.
+    pub lightweight: &'a [String],
 }
 
-/// What a rule's function finds.
-struct Place {
-    file: String,
-    line: Option<usize>,
-    text: String,
-}
-
-/// All rules, in the order in which their findings are listed.
-pub const RULES: &[Rule] = &[
-    Rule {
-        id: "C001",
-        what: "Every compose file is YAML that docker reads.",
-        why: "Docker refuses the whole deploy.",
-        advice: "Mend the line; `docker stack config -c FILE` shows the same message.",
-        severity: Severity::Error,
-        check: values::compose_parses,
-    },
-    Rule {
-        id: "C002",
-        what: "Every file that `COMPOSE_FILE` names exists.",
-        why: "The deploy stops before it begins.",
-        advice: "Add the file, or change `COMPOSE_FILE` in `.env.sample`.",
-        severity: Severity::Error,
-        check: values::compose_file_exists,
-    },
-    Rule {
-        id: "C003",
-        what: "There is a service called `app`.",
-        why: "abra keeps version and chaos labels on it and refuses a recipe without it.",
-        advice: "Call the main service `app`.",
-        severity: Severity::Error,
-        check: labels::service_app,
-    },
-    Rule {
-        id: "C004",
-        what: "Every image has a tag.",
-        why: "Without one the newest image is pulled: two deploys of one version differ, and nobody can go back.",
-        advice: "Write the version behind the image's name, e.g. `nginx:1.27.3`.",
-        severity: Severity::Hint,
-        check: images::tagged,
-    },
-    Rule {
-        id: "C005",
-        what: "No image has the tag `latest`.",
-        why: "The tag moves: two deploys of one version differ, and nobody can go back.",
-        advice: "Name the version that was tested.",
-        severity: Severity::Hint,
-        check: images::not_latest,
-    },
-    Rule {
-        id: "C006",
-        what: "Service `app` has the label `coop-cloud.${STACK_NAME}.version=x.y.z+app`.",
-        why: "Without it nobody can tell which version runs, nor which to upgrade from.",
-        advice: "Let `abra recipe sync` write it.",
-        severity: Severity::Hint,
-        check: labels::version,
-    },
-    Rule {
-        id: "C007",
-        what: "Durations (`start_period`, `interval`, `timeout`, `stop_grace_period`, …) are written out.",
-        why: "abra validates the file before it fills in variables, and `${…}` is no duration.",
-        advice: "Write the duration itself, e.g. `start_period: 5m`.",
-        severity: Severity::Error,
-        check: values::durations,
-    },
-    Rule {
-        id: "C008",
-        what: "Every variable of a compose file is in `.env.sample`, in `abra.sh`, or has a default.",
-        why: "It is silently empty, and an operator cannot know that it exists.",
-        advice: "Add it to `.env.sample` (commented out when it is optional), or give it a default: `${NAME:-value}`.",
-        severity: Severity::Hint,
-        check: values::variables_known,
-    },
-    Rule {
-        id: "C009",
-        what: "Variables are written as docker reads them, and required ones (`${NAME:?…}`) are set.",
-        why: "Docker refuses the whole deploy.",
-        advice: "Set the variable in `.env.sample`, or write `$$` where a dollar sign is meant.",
-        severity: Severity::Error,
-        check: values::interpolation,
-    },
-    Rule {
-        id: "C010",
-        what: "The file of every config is in the recipe.",
-        why: "The deploy stops when docker cannot read it.",
-        advice: "Add the file, or mend its path.",
-        severity: Severity::Error,
-        check: resources::config_files,
-    },
-    Rule {
-        id: "C011",
-        what: "The `*_VERSION` of every config is exported in `abra.sh`.",
-        why: "The config's name would end with `_`, which Swarm refuses.",
-        advice: "Add `export …_VERSION=v1` to `abra.sh`, and raise it whenever the file changes.",
-        severity: Severity::Error,
-        check: resources::config_versions,
-    },
-    Rule {
-        id: "C012",
-        what: "Every secret has its `SECRET_*_VERSION` in `.env.sample`.",
-        why: "abra generates what `.env.sample` lists; without it the secret does not exist and the deploy stops.",
-        advice: "Add `SECRET_…_VERSION=v1` to `.env.sample`, with `# length=…` behind it where that matters.",
-        severity: Severity::Error,
-        check: resources::secret_versions,
-    },
-    Rule {
-        id: "C013",
-        what: "Every service has a healthcheck.",
-        why: "Without one Swarm takes a service that only just started for a good one, and an upgrade cannot roll back.",
-        advice: "Add a `healthcheck`, unless the image brings its own.",
-        severity: Severity::Hint,
-        check: labels::healthcheck,
-    },
-    Rule {
-        id: "C014",
-        what: "Exactly one service has `backupbot.backup=true`, if there are volumes.",
-        why: "With none nothing is backed up; the specification of backup-bot allows no more than one.",
-        advice: "Put the label on service `app`, and choose volumes by `backupbot.backup.volumes.…`.",
-        severity: Severity::Hint,
-        check: labels::backup,
-    },
-    Rule {
-        id: "C015",
-        what: "All selected compose files have the same `version`.",
-        why: "Docker refuses to merge files of different versions.",
-        advice: "Write the same `version` in all of them.",
-        severity: Severity::Error,
-        check: values::same_version,
-    },
-];
-
-/// All places where a rule is broken, in the order of [`RULES`].
+/// All places where a rule is broken, in the order of [`RULES`]; bounded, and what is left out is told.
 #[must_use]
-pub fn lint(files: &RecipeFiles) -> Vec<Hit> {
-    let seen = Seen::new(files);
-    let mut hits = Vec::new();
+pub fn lint(files: &RecipeFiles, around: &Around<'_>) -> Vec<Hit> {
+    let before = around.base.map(|base| Seen::new(base, around.lightweight));
+    let known = before.as_ref().map(known).unwrap_or_default();
+    let mut seen = Seen::new(files, around.lightweight);
+    seen.base = before.as_ref().map(|before| (before, around.base_name));
+    let mut all: Vec<Hit> = Vec::new();
     for rule in RULES {
-        let mut places = Vec::new();
-        (rule.check)(&seen, &mut places);
-        hits.extend(places.into_iter().map(|place| Hit {
-            rule: rule.id,
-            severity: if seen.counts(&place.file) { rule.severity } else { Severity::Hint },
-            file: place.file,
-            line: place.line,
-            text: place.text,
-            advice: rule.advice,
-            why: rule.why,
-        }));
+        // What is an error of another rule would only be told twice.
+        if rule.id != whole::DEPLOYABLE || all.iter().all(|hit| hit.severity != Severity::Error) {
+            all.extend(hits(rule, &seen, &known));
+        }
     }
+    all
+}
+
+/// Of each rule, file and thing, how much it weighed.
+type Known = HashMap<(&'static str, String, String), Severity>;
+
+/// What is broken in the base already.
+fn known(base: &Seen<'_>) -> Known {
+    let mut known = Known::new();
+    for rule in RULES {
+        for place in places(rule, base) {
+            let severity = weight(rule, &place, base);
+            let entry = known.entry((rule.id, place.file, place.about)).or_insert(severity);
+            *entry = severity.min(*entry);
+        }
+    }
+    known
+}
+
+fn places(rule: &Rule, seen: &Seen<'_>) -> Vec<Place> {
+    let mut places = Vec::new();
+    (rule.check)(seen, &mut places);
+    places
+}
+
+fn weight(rule: &Rule, place: &Place, seen: &Seen<'_>) -> Severity {
+    if seen.counts(place.weighs_as.as_ref().unwrap_or(&place.file)) { rule.severity } else { Severity::Hint }
+}
+
+fn hits(rule: &'static Rule, seen: &Seen<'_>, known: &Known) -> Vec<Hit> {
+    let mut told = HashSet::new();
+    let mut places = places(rule, seen);
+    places.retain(|place| told.insert((place.file.clone(), place.about.clone(), place.text.clone())));
+    let left_out = places.split_off(places.len().min(MOST));
+    let hit = |place: Place| {
+        let severity = weight(rule, &place, seen);
+        let line = place.line(seen.files);
+        let Place { file, about, text, .. } = place;
+        let key = (rule.id, file, about);
+        // What was only a hint is a new error where it has become one.
+        let new = known.get(&key).is_none_or(|before| severity < *before);
+        let (_, file, about) = key;
+        Hit { rule, severity, line, text: one_line(&text, SENTENCE), file: one_line(&file, SENTENCE), about, new }
+    };
+    let mut hits: Vec<Hit> = places.into_iter().map(hit).collect();
+    let number = left_out.len();
+    // The heaviest of them is told in their place, so that no new error is lost.
+    let rest = left_out.into_iter().map(hit).min_by_key(|hit| (hit.severity, !hit.new));
+    hits.extend(rest.map(|hit| Hit { text: format!("{}; and {} more like it", hit.text, number - 1), ..hit }));
     hits
 }
 
+impl From<Hit> for LintLine {
+    fn from(hit: Hit) -> Self {
+        Self {
+            rule: hit.rule.id.to_owned(),
+            severity: hit.severity,
+            new: hit.new,
+            file: hit.file,
+            line: hit.line.and_then(|line| u32::try_from(line).ok()),
+            text: hit.text,
+            advice: hit.rule.advice.to_owned(),
+            why: hit.rule.why.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod public;
 #[cfg(test)]
 mod tests;

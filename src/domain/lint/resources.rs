@@ -1,8 +1,9 @@
 //! Rules about secrets and configs.
 
-use super::{Place, seen::Seen};
+use super::seen::{Place, Seen};
+use crate::domain::recipe::compose::Resource;
 use crate::domain::recipe::files::inside;
-use crate::domain::recipe::interpolate::{Fallback, Use, uses};
+use crate::domain::recipe::interpolate::{Fallback, Piece, Use, pieces, uses};
 
 pub(super) fn config_files(seen: &Seen<'_>, places: &mut Vec<Place>) {
     for (source, compose) in seen.composes() {
@@ -46,4 +47,42 @@ pub(super) fn secret_versions(seen: &Seen<'_>, places: &mut Vec<Place>) {
             }
         }
     }
+}
+
+/// A stack's name may have so many characters (from memory of abra).
+const STACK: usize = 45;
+/// A name in the Swarm may have so many.
+const NAME: usize = 64;
+
+pub(super) fn short_names(seen: &Seen<'_>, places: &mut Vec<Place>) {
+    for (source, compose) in seen.composes() {
+        for (section, kind, resources) in
+            [("secrets", "secret", &compose.secrets), ("configs", "config", &compose.configs)]
+        {
+            for (key, resource) in resources {
+                let length = length(seen, key, resource);
+                if length > NAME {
+                    let text = format!("the name of {kind} `{key}` has up to {length} characters; Swarm allows {NAME}");
+                    places.push(source.at(&[section, key, "name"], text));
+                }
+            }
+        }
+    }
+}
+
+/// How long a name can become: that of the stack at its longest, a version that nothing sets as `v1`.
+fn length(seen: &Seen<'_>, key: &str, resource: &Resource) -> usize {
+    let Some(name) = resource.name.as_deref() else {
+        return if resource.external { key.chars().count() } else { STACK + 1 + key.chars().count() };
+    };
+    let of = |piece: Piece<'_>| match piece {
+        Piece::Text(text) | Piece::Invalid(text) => text.chars().count(),
+        Piece::Variable(used) if used.name == "STACK_NAME" => STACK,
+        Piece::Variable(used) => match (seen.variables.get(used.name), used.fallback) {
+            (Some(value), _) if !value.is_empty() => value.chars().count(),
+            (_, Fallback::Default(value)) => value.chars().count(),
+            (_, Fallback::Empty | Fallback::Required(_)) => 2,
+        },
+    };
+    pieces(name).into_iter().map(of).sum()
 }

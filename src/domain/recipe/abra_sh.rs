@@ -34,7 +34,14 @@ pub struct AbraSh {
     pub exports: Vec<Export>,
     /// Exports that are not read.
     pub unreadable: Vec<Unreadable>,
+    /// Of all values.
+    bytes: usize,
 }
+
+/// A longer value is not read, nor are more exports than this, nor more bytes of them: values may name each other.
+const MAX_VALUE: usize = 64 << 10;
+const MAX_EXPORTS: usize = 1_000;
+const MAX_VALUES: usize = 1 << 20;
 
 impl AbraSh {
     /// Reads the text; never fails.
@@ -68,8 +75,10 @@ impl AbraSh {
                 rest = behind;
                 continue;
             };
-            match (is_name(name), self.word(value)) {
+            let room = self.exports.len() < MAX_EXPORTS && self.bytes <= MAX_VALUES;
+            match (is_name(name) && room, self.word(value)) {
                 (true, Some((value, behind))) => {
+                    self.bytes += value.len();
                     self.exports.push(Export { name: name.to_owned(), value, line });
                     rest = behind;
                 }
@@ -87,6 +96,9 @@ impl AbraSh {
         let mut double = false;
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
+            if word.len() > MAX_VALUE {
+                return None;
+            }
             let after = &rest[c.len_utf8()..];
             rest = match c {
                 '"' => {
@@ -116,7 +128,7 @@ impl AbraSh {
                 }
             };
         }
-        (!double && word.len() <= 64 << 10).then_some((word, rest))
+        (!double).then_some((word, rest))
     }
 
     /// The value of `NAME` or `{NAME}` if it was exported above, and what follows.
@@ -171,5 +183,15 @@ mod tests {
             let read = AbraSh::parse(&format!("export A={value}"));
             prop_assert!(read.exports.len() + read.unreadable.len() >= 1);
         }
+    }
+
+    #[test]
+    fn values_that_name_each_other_stay_bounded() {
+        let long = "x".repeat(60_000);
+        let text = format!("export A={long}\nexport B={}\n{}", "$A".repeat(100_000), "export C=$A\n".repeat(10_000));
+        let read = AbraSh::parse(&text);
+        assert!(read.values()["A"] == long && !read.values().contains_key("B"), "a value that is too long is not read");
+        let bytes: usize = read.exports.iter().map(|export| export.value.len()).sum();
+        assert!(bytes <= MAX_VALUES + MAX_VALUE + 60_000 && read.unreadable.len() > 9_000, "{bytes}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Docker's own loader checks a file strictly when it deploys; this view must only never be wrong about what it does read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -38,6 +38,8 @@ pub struct Resource {
     pub template_driver: Option<String>,
     /// The volume or network driver.
     pub driver: Option<String>,
+    /// What the driver is told (`driver_opts`).
+    pub driver_opts: BTreeMap<String, String>,
 }
 
 /// One service.
@@ -81,7 +83,15 @@ pub struct Service {
     pub network_mode: Option<String>,
     /// `pid`.
     pub pid: Option<String>,
+    /// Keys that `docker stack deploy` leaves out and that would give power over the host: see [`DROPPED`].
+    pub dropped: BTreeSet<String>,
 }
+
+/// What gives power over the host in `docker compose` and is left out by `docker stack deploy`, with a warning ("Ignoring
+/// unsupported options"); Swarm's API has no place for most of it. Tried with docker 26.1.5: the container has none of them.
+/// (`cgroupns_mode` is refused.)
+pub const DROPPED: [&str; 8] =
+    ["cgroup_parent", "devices", "ipc", "network_mode", "pid", "privileged", "security_opt", "userns_mode"];
 
 /// The part of a service that Swarm alone reads.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -199,6 +209,17 @@ fn flag(value: &Value) -> bool {
     value.as_bool().unwrap_or_else(|| value.as_str() == Some("true"))
 }
 
+/// Whether a key says anything: not when it is left empty or switched off.
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !matches!(text.as_str(), "" | "false"),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+        Value::Bool(true) | Value::Number(_) => true,
+    }
+}
+
 /// A text, or a list of texts.
 fn words(value: &Value) -> Vec<String> {
     items(value).iter().filter_map(yaml::scalar).chain(yaml::scalar(value)).collect()
@@ -232,6 +253,7 @@ fn resource(value: &Value) -> Resource {
         file: yaml::scalar(&value["file"]),
         template_driver: yaml::scalar(&value["template_driver"]),
         driver: yaml::scalar(&value["driver"]),
+        driver_opts: labels(&value["driver_opts"]),
     }
 }
 
@@ -256,6 +278,7 @@ fn service(value: &Value) -> Service {
         cap_add: words(&value["cap_add"]),
         network_mode: yaml::scalar(&value["network_mode"]),
         pid: yaml::scalar(&value["pid"]),
+        dropped: DROPPED.into_iter().filter(|key| is_set(&value[*key])).map(str::to_owned).collect(),
     }
 }
 

@@ -80,12 +80,14 @@ impl EnvFile {
     /// A name in `ours` has that value from the start and keeps it, whatever the file says. Unset variables are empty.
     #[must_use]
     pub fn expand(&self, ours: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-        let mut variables = ours.clone();
+        let (mut variables, mut left) = (ours.clone(), MAX_VALUES);
         for assignment in self.assignments.iter().filter(|assignment| !ours.contains_key(&assignment.name)) {
-            let value = match &assignment.value {
+            let mut value = match &assignment.value {
                 Value::Literal(text) => text.clone(),
                 Value::Expandable(text) => expand(text, &variables),
             };
+            value.truncate(value.floor_char_boundary(left));
+            left -= value.len();
             variables.insert(assignment.name.clone(), value);
         }
         variables
@@ -94,6 +96,8 @@ impl EnvFile {
 
 /// The longest value that expansion makes, so that a file cannot double a value line by line for ever.
 const MAX_VALUE: usize = 64 << 10;
+/// So much all values of a file may have together; what is beyond is cut.
+const MAX_VALUES: usize = 4 << 20;
 
 /// The text with `$VAR` and `${VAR}` replaced, `\$` as `$`; anything else with a `$` stays as it is.
 fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
@@ -259,5 +263,14 @@ mod tests {
             let all = expanded(&format!("A='{value}'"));
             prop_assert_eq!(all["A"].as_str(), value);
         }
+    }
+
+    #[test]
+    fn all_values_together_are_bounded() {
+        let text =
+            format!("A={}\n{}", "x".repeat(60_000), (0..1_000).map(|n| format!("B{n}=$A\n")).collect::<String>());
+        let values = EnvFile::parse(&text).expand(&BTreeMap::new());
+        assert_eq!(values.values().map(String::len).sum::<usize>(), MAX_VALUES);
+        assert_eq!((values["B1"].len(), values["B999"].len()), (60_000, 0));
     }
 }

@@ -59,6 +59,9 @@ pub enum InterpolateError {
         /// The recipe's message.
         message: String,
     },
+    /// What comes out is longer than any file that is read.
+    #[error("it becomes longer than {} MiB", super::files::MAX_TEXT >> 20)]
+    TooLong,
 }
 
 /// The value as pieces; never fails.
@@ -134,6 +137,9 @@ pub fn uses(text: &str) -> impl Iterator<Item = Use<'_>> {
 pub fn interpolate<'e>(text: &str, lookup: &dyn Fn(&str) -> Option<&'e str>) -> Result<String, InterpolateError> {
     let mut done = String::with_capacity(text.len());
     for piece in pieces(text) {
+        if done.len() > super::files::MAX_TEXT {
+            return Err(InterpolateError::TooLong);
+        }
         match piece {
             Piece::Text(text) => done.push_str(text),
             Piece::Invalid(part) => return Err(InterpolateError::Invalid(part.chars().take(80).collect())),

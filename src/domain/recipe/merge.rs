@@ -1,6 +1,9 @@
 //! Several compose files as one, the way `docker stack deploy -c a -c b` merges them (tried with docker 28.2.2): services by
 //! name, their maps by key and the later wins; mounts by target, ports by port; a top-level entry is replaced as a whole.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use serde_json::Value;
 
 use super::compose::{Attached, Compose, Deploy, Service};
@@ -50,6 +53,7 @@ impl Service {
         self.cap_add.extend(later.cap_add);
         replace(&mut self.network_mode, later.network_mode);
         replace(&mut self.pid, later.pid);
+        self.dropped.extend(later.dropped);
     }
 }
 
@@ -83,11 +87,18 @@ fn merge_attached(earlier: &mut Vec<Attached>, later: Vec<Attached>) {
 }
 
 /// Later entries of the same key replace earlier ones; others follow.
-fn by_key<T, K: PartialEq>(earlier: &mut Vec<T>, later: Vec<T>, key: impl Fn(&T) -> K) {
+fn by_key<T, K: Ord>(earlier: &mut Vec<T>, later: Vec<T>, key: impl Fn(&T) -> K) {
+    let mut known: BTreeMap<K, usize> = BTreeMap::new();
+    for (index, entry) in earlier.iter().enumerate() {
+        known.entry(key(entry)).or_insert(index);
+    }
     for entry in later {
-        match earlier.iter_mut().find(|known| key(known) == key(&entry)) {
-            Some(known) => *known = entry,
-            None => earlier.push(entry),
+        match known.entry(key(&entry)) {
+            Entry::Occupied(index) => earlier[*index.get()] = entry,
+            Entry::Vacant(vacant) => {
+                vacant.insert(earlier.len());
+                earlier.push(entry);
+            }
         }
     }
 }

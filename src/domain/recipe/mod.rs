@@ -9,6 +9,7 @@ pub(crate) mod fixtures;
 pub mod interpolate;
 pub mod merge;
 pub mod router;
+pub mod selected;
 pub mod version;
 pub mod yaml;
 
@@ -22,12 +23,16 @@ pub const ABRA_SH: &str = "abra.sh";
 /// The compose file of an app that sets no `COMPOSE_FILE`.
 pub const COMPOSE_YML: &str = "compose.yml";
 
-/// The compose files that a value of `COMPOSE_FILE` names, in order; `compose.yml` when it names none.
+/// So many compose files are read, and one less may be deployed.
+pub const MAX_COMPOSE_FILES: usize = 40;
+
+/// The compose files that a value of `COMPOSE_FILE` names, in order; `compose.yml` when it names none. At most [`MAX_COMPOSE_FILES`].
 #[must_use]
 pub fn compose_files(value: Option<&str>) -> Vec<String> {
     let named: Vec<String> = (value.unwrap_or_default().split(':').map(str::trim))
         .filter(|path| !path.is_empty())
         .map(|path| files::inside(path).unwrap_or(path).to_owned())
+        .take(MAX_COMPOSE_FILES)
         .collect();
     if named.is_empty() { vec![COMPOSE_YML.to_owned()] } else { named }
 }

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use crate::domain::ids::DomainName;
 
-/// The hosts that HTTP router rules name in these (interpolated) labels, in order of the labels, each once.
+/// The hosts that HTTP router rules name in these (interpolated) labels, each with the rule, in order of the labels, each once.
 ///
 /// TCP routers (`HostSNI`) and patterns (`HostRegexp`) name no host that could be asked; `!Host(…)` neither.
 /// `traefik.enable=false` switches all off.
 #[must_use]
-pub fn hosts(labels: &BTreeMap<String, String>) -> Vec<DomainName> {
-    let mut found: Vec<DomainName> = Vec::new();
+pub fn hosts(labels: &BTreeMap<String, String>) -> Vec<(DomainName, String)> {
+    let mut found: Vec<(DomainName, String)> = Vec::new();
     if label(labels, "traefik.enable").is_some_and(|value| value.trim().eq_ignore_ascii_case("false")) {
         return found;
     }
     for rule in labels.iter().filter(|(name, _)| is_http(name, "routers", "rule")).map(|(_, rule)| rule) {
         for host in rule_hosts(rule) {
-            if !found.contains(&host) {
-                found.push(host);
+            if found.iter().all(|(known, _)| *known != host) {
+                found.push((host, rule.clone()));
             }
         }
     }
@@ -98,7 +98,7 @@ mod tests {
 
     fn asked(pairs: &[(&str, &str)]) -> Vec<String> {
         let labels = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        hosts(&labels).iter().map(ToString::to_string).collect()
+        hosts(&labels).iter().map(|(host, _)| host.to_string()).collect()
     }
 
     fn rule(rule: &str) -> Vec<String> {

@@ -52,6 +52,15 @@ impl RecipeVersion {
     }
 }
 
+impl RecipeVersion {
+    /// Which of two versions an operator would call the newer one: as the order, but texts that only differ in how they are
+    /// written (`v1.0`, `1.0`) are equal.
+    #[must_use]
+    pub fn precedence(&self, other: &Self) -> Ordering {
+        self.recipe.cmp(&other.recipe).then_with(|| tokens(&self.app).cmp(&tokens(&other.app)))
+    }
+}
+
 impl fmt::Display for RecipeVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}+{}", self.recipe, self.app)
@@ -74,9 +83,7 @@ impl From<RecipeVersion> for String {
 
 impl Ord for RecipeVersion {
     fn cmp(&self, other: &Self) -> Ordering {
-        (self.recipe.cmp(&other.recipe))
-            .then_with(|| tokens(&self.app).cmp(&tokens(&other.app)))
-            .then_with(|| self.app.cmp(&other.app))
+        self.precedence(other).then_with(|| self.app.cmp(&other.app))
     }
 }
 

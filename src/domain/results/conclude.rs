@@ -1,8 +1,9 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
 use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
-use super::{Recipe, Results, SCHEMA, Severity, count, duration, one_line};
+use super::{HostPower, Recipe, Results, SCHEMA, Severity, count, duration, one_line};
 use crate::domain::finding::{Class, Finding};
+use crate::domain::host;
 use crate::domain::stage::{Rung, RungState, Stage};
 use crate::domain::verdict::{RungResult, Rungs, Verdict, deciding, verdict};
 
@@ -33,6 +34,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         Verdict::Red => deciding(&facts.findings).map_or_else(String::new, cause),
         Verdict::NotJudged => not_judged(&facts, &rungs),
     };
+    let sentence = with_host_power(sentence, facts.host_power.as_ref());
     Results {
         schema: SCHEMA,
         verdict,
@@ -42,18 +44,37 @@ pub fn conclude(facts: RunFacts) -> Results {
         not_verified: not_verified(&facts, &rungs),
         rungs,
         run: facts.run,
-        recipe: Recipe { name: facts.recipe, head: facts.head, base: None },
+        recipe: Recipe::new(facts.recipe, facts.head, facts.base.as_ref()),
         findings: facts.findings,
+        host_power: facts.host_power,
+        tests: facts.tests,
         timings: facts.timings,
         marks: facts.marks,
+        warnings: facts.warnings.into_iter().chain(facts.host.iter().filter_map(host::warning)).collect(),
+        host: facts.host,
         deploys: facts.deploys,
         images: facts.images,
+        pulls: facts.pulls,
         driver: facts.driver,
         target: facts.target,
         started: facts.started,
         finished: facts.finished,
-        warnings: facts.warnings,
         lint: facts.lint,
+        resources: facts.resources,
+        artefacts: facts.artefacts,
+    }
+}
+
+/// Whoever reads the verdict must know that the recipe could have faked it.
+fn with_host_power(sentence: String, power: Option<&HostPower>) -> String {
+    match power {
+        Some(power) => {
+            format!(
+                "{sentence}; it had host power and could fake what was seen: {}",
+                one_line(&power.reason, TITLE * 2)
+            )
+        }
+        None => sentence,
     }
 }
 
@@ -99,10 +120,16 @@ fn lint(facts: &RunFacts) -> RungResult {
         return not_shown(reason);
     }
     let of = |severity| facts.lint.iter().filter(|line| line.severity == severity).count();
-    match (facts.lint_rules, of(Severity::Error)) {
-        (0, _) => not_shown("no rule was evaluated"),
-        (rules, 0) => passed(format!("{}, {}", rules_said(rules), count(of(Severity::Hint), "hint", "hints"))),
-        (_, errors) => not_shown(format!("{} listed, but not judged", count(errors, "error", "errors"))),
+    let (red, errors, hints) =
+        (facts.lint.iter().filter(|line| line.turns_red()).count(), of(Severity::Error), of(Severity::Hint));
+    let hints = count(hints, "hint", "hints");
+    match (facts.lint_rules, red, errors) {
+        (0, _, _) => not_shown("no rule was evaluated"),
+        (rules, 0, 0) => passed(format!("{}, {hints}", rules_said(rules))),
+        (rules, 0, old) => {
+            passed(format!("{}, {} there already, {hints}", rules_said(rules), count(old, "error was", "errors were")))
+        }
+        (_, new, _) => not_shown(format!("{} listed, but not judged", count(new, "error", "errors"))),
     }
 }
 
@@ -206,7 +233,8 @@ fn not_judged(facts: &RunFacts, rungs: &Rungs) -> String {
 fn verified(facts: &RunFacts, rungs: &Rungs) -> Vec<String> {
     let mut claims = Vec::new();
     if rungs.lint.state == RungState::Pass {
-        claims.push(format!("no lint error: {}", rungs.lint.reason));
+        let old = facts.lint.iter().any(|line| line.severity == Severity::Error);
+        claims.push(format!("no {}lint error: {}", if old { "new " } else { "" }, rungs.lint.reason));
     }
     let FloorFacts { converged, http, http_not_applicable: _, nothing_left, neighbour_untouched } = &facts.floor;
     if let Some(converged) = converged.filter(|converged| converged.services > 0) {

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Deploys, Driver, Image, LintLine, Mark, Revision, Target, Timing};
+use super::{Artefact, Deploys, Driver, HostPower, Image, LintLine, Mark, Pull, Resources, Revision, Target, Timing};
+use crate::domain::base::Resolution;
 use crate::domain::finding::Finding;
+use crate::domain::host::HostLoad;
 use crate::domain::ids::{RecipeName, RunId};
 use crate::domain::stage::Stage;
+use crate::domain::tests_file::Origin;
 
 /// Everything that is known at the end of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,12 +22,20 @@ pub struct RunFacts {
     pub recipe: RecipeName,
     /// The revision under test.
     pub head: Revision,
+    /// The base that was chosen, and why; nothing when none was looked for.
+    pub base: Option<Resolution>,
     /// How the stages ended; one that was never reached is absent.
     pub stages: BTreeMap<Stage, StageOutcome>,
     /// All causes found, in the order in which they were found.
     pub findings: Vec<Finding>,
     /// What the zero-config floor saw.
     pub floor: FloorFacts,
+    /// Host power that was allowed and in force.
+    #[serde(default)]
+    pub host_power: Option<HostPower>,
+    /// Where the tests file came from.
+    #[serde(default)]
+    pub tests: Option<Origin>,
     /// How many lint rules were really evaluated.
     pub lint_rules: u32,
     /// What they said.
@@ -37,10 +48,15 @@ pub struct RunFacts {
     pub timings: Vec<Timing>,
     /// Instants worth a mark on the time axis.
     pub marks: Vec<Mark>,
+    /// The load of the target's host, by stage.
+    pub host: Vec<HostLoad>,
     /// How often something was deployed.
     pub deploys: Deploys,
     /// The images as they were resolved.
     pub images: Vec<Image>,
+    /// How the target came to have the images.
+    #[serde(default)]
+    pub pulls: Vec<Pull>,
     /// What deployed.
     pub driver: Driver,
     /// Where it ran.
@@ -51,6 +67,10 @@ pub struct RunFacts {
     pub finished: Timestamp,
     /// What did not decide anything, but should be known.
     pub warnings: Vec<String>,
+    /// What the app needed of the target.
+    pub resources: Resources,
+    /// Files of the run that are whole.
+    pub artefacts: Vec<Artefact>,
 }
 
 /// How a stage ended.

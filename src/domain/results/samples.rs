@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::domain::base::{Tag, resolve};
 use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::recipe::RecipeVersion;
 use crate::domain::stage::Stage;
 
 /// The sample runs' first instant, and so many milliseconds after it.
@@ -34,6 +36,15 @@ pub(crate) fn good() -> RunFacts {
             dirty: false,
             source: "https://git.example.org/recipes/good.git".into(),
         },
+        base: Some(resolve(
+            RecipeVersion::parse("1.0.0+1.0.0").ok().as_ref(),
+            &[],
+            &[Tag {
+                name: "0.9.0+1.0.0".into(),
+                commit: CommitSha::parse(&"61be90ab".repeat(5)).unwrap(),
+                annotated: true,
+            }],
+        )),
         stages: [Stage::Prepare, Stage::Lint, Stage::Install, Stage::Teardown].map(|s| (s, StageOutcome::Done)).into(),
         findings: Vec::new(),
         floor: FloorFacts {
@@ -49,14 +60,18 @@ pub(crate) fn good() -> RunFacts {
             neighbour_untouched: Some(true),
             ..FloorFacts::default()
         },
+        host_power: None,
+        tests: None,
         lint_rules: 12,
         lint: vec![LintLine {
             rule: "image_latest".into(),
             severity: Severity::Hint,
+            new: true,
             file: "compose.yml".into(),
             line: Some(5),
             text: "`app` uses an image without a fixed tag".into(),
             advice: "Name a version, so that a deploy can be repeated.".into(),
+            why: "The tag moves: two deploys of one version differ.".into(),
         }],
         cancelled: false,
         kept: false,
@@ -73,11 +88,20 @@ pub(crate) fn good() -> RunFacts {
             ("compare", 19_000, 350, By::CcCi),
         ]),
         marks: Vec::new(),
+        host: Vec::new(),
         deploys: Deploys { fresh: 1, upgrade: 0 },
         images: vec![Image {
             service: "app".into(),
             image: "registry.lab.test/notes:1.0.0".into(),
             digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
+        }],
+        pulls: vec![Pull {
+            image: "registry.lab.test/notes:1.0.0".into(),
+            services: vec!["app".into()],
+            digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
+            store: Store::Cold,
+            bytes: 45_300_000,
+            ms: 3_240,
         }],
         driver: Driver { name: "stack".into(), version: "0.1.0".into() },
         target: Target {
@@ -88,6 +112,15 @@ pub(crate) fn good() -> RunFacts {
         started: at(0),
         finished: at(19_350),
         warnings: Vec::new(),
+        resources: Resources {
+            memory: vec![ServiceMemory {
+                service: "app".into(),
+                peak_bytes: 38_400_000,
+                limit_bytes: Some(268_435_456),
+            }],
+            image_bytes: Some(74_000_000),
+        },
+        artefacts: vec![Artefact { name: "log.jsonl".into(), bytes: 2_345, sha256: "0c77a1e5".repeat(8) }],
     }
 }
 
@@ -158,6 +191,8 @@ pub(crate) fn target_lost() -> RunFacts {
             ("converge", 3_800, 300_200, By::App),
         ]),
         images: vec![Image { digest: None, ..good.images[0].clone() }],
+        pulls: vec![Pull { store: Store::Warm, bytes: 0, ms: 12, ..good.pulls[0].clone() }],
+        resources: Resources::default(),
         finished: at(304_000),
         ..good
     }

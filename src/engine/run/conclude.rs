@@ -3,9 +3,13 @@
 use jiff::Timestamp;
 
 use super::Run;
+use super::evidence::RESOURCES;
 use super::floor::FLOOR;
+use super::host::LOADS;
+use super::images::{PULL_WARNINGS, PULLS};
 use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
 use super::lint::LINT;
+use super::power::HOST_POWER;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
 use crate::adapters::store::{End, StageState};
@@ -23,27 +27,24 @@ use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 impl Run {
     /// Gives the run its verdict and writes its files.
     pub(super) async fn conclude(&self) -> Result<Results, EngineError> {
-        let results = conclude(self.facts().await?);
-        let json =
-            serde_json::to_string_pretty(&results).map_err(|error| EngineError::Unreadable(error.to_string()))?;
-        let json = self.log.masked(&json);
-        std::fs::write(self.folder.results(), &json).map_err(EngineError::file(self.folder.results()))?;
+        // What an app has shown, a page's title for one, may hold its secrets.
+        let results = self.log.masked_value(&conclude(self.facts().await?));
+        let mut results = results.map_err(|error| EngineError::Unreadable(error.to_string()))?;
         match results.verdict {
             Verdict::NotJudged => self.log.say(&results.sentence),
             Verdict::Green | Verdict::Red => self.log.say(format!("{}: {}", results.verdict.name(), results.sentence)),
         }
-        self.write_report(&results)?;
+        // From here on nothing more is logged: the results say how long each file is, and its hash.
+        let log = self.whole_log()?;
+        self.pack(&log).await;
+        results.artefacts = self.artefacts()?;
+        let (json, signature) = self.write_files(&results, &log)?;
+        if let Some(signature) = &signature {
+            self.gate.store.keep_signature(&self.plan.run, signature).await?;
+        }
         let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
         self.gate.store.finish(&self.plan.run, &end, results.finished).await?;
         Ok(results)
-    }
-
-    fn write_report(&self, results: &Results) -> Result<(), EngineError> {
-        let log = std::fs::read(self.folder.log()).map_err(EngineError::file(self.folder.log()))?;
-        let (records, _) = crate::domain::log::read(&log);
-        let html =
-            crate::report::html(results, &records).map_err(|error| EngineError::Unreadable(error.to_string()))?;
-        std::fs::write(self.folder.report(), html).map_err(EngineError::file(self.folder.report()))
     }
 
     async fn facts(&self) -> Result<RunFacts, EngineError> {
@@ -63,27 +64,33 @@ impl Run {
         let mut head = self.plan.head.clone();
         head.version = self
             .plan
-            .deployment(&self.files, &self.target)
+            .deployment(&self.files, &self.target, self.tests())
             .ok()
             .and_then(|deployment| deployment.version)
             .map(|version| version.to_string());
         let mut warnings: Vec<String> = store.fact(run, NOTES).await?.unwrap_or_default();
+        warnings.extend(store.fact::<Vec<String>>(run, PULL_WARNINGS).await?.unwrap_or_default());
         warnings.extend(self.log.broken().map(|why| format!("the log is not complete: {why}")));
         Ok(RunFacts {
             run: run.clone(),
             recipe: self.plan.recipe.clone(),
             head,
+            base: self.plan.base.clone(),
             kept: ended(Stage::Keep),
             stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
             findings: store.findings(run).await?,
             floor,
+            host_power: store.fact(run, HOST_POWER).await?,
+            tests: self.plan.tests.clone(),
             lint_rules: if lint.is_some() { u32::try_from(RULES.len()).unwrap_or(u32::MAX) } else { 0 },
             lint: lint.unwrap_or_default(),
             cancelled: self.was_cancelled().await?,
             timings: self.timings().await?,
             marks: self.marks().await?,
+            host: store.fact(run, LOADS).await?.unwrap_or_default(),
             deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
+            pulls: store.fact(run, PULLS).await?.unwrap_or_default(),
             driver: Driver { name: "stack".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
             target: Target {
                 name: self.plan.target.clone(),
@@ -93,6 +100,8 @@ impl Run {
             started: self.created,
             finished: Timestamp::now(),
             warnings,
+            resources: store.fact(run, RESOURCES).await?.unwrap_or_default(),
+            artefacts: Vec::new(),
         })
     }
 

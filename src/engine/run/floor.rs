@@ -1,4 +1,5 @@
-//! The HTTP part of the floor: every host of the stack's router rules answers, and it is the app that answers.
+//! The HTTP part of the floor: every host of the stack's router rules answers, and it is the app that answers. A host that a
+//! `[[ready]]` of the tests file has asked is not asked again: that answer was better described.
 
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::prepare::Live;
+use super::ready::READY;
 use super::{Run, Stop};
-use crate::domain::deployment::Deployment;
+use crate::domain::deployment::{Deployment, Route};
 use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::floor::{Meaning, Seen, is_proxys_own, meaning, page, redirect_within};
+use crate::domain::floor::{self, Meaning, Seen, is_proxys_own, meaning, page, redirect_within};
 use crate::domain::results::{Asset, FloorFacts, HttpFact};
 use crate::domain::stage::Stage;
 
@@ -27,7 +29,8 @@ impl Run {
         if self.stored::<FloorFacts>(FLOOR).await?.is_some() {
             return Ok(());
         }
-        let hosts: Vec<String> = deployment.hosts.iter().map(ToString::to_string).collect();
+        let routes = &deployment.routes;
+        let hosts: Vec<String> = routes.iter().map(|route| route.host.to_string()).collect();
         if hosts.is_empty() {
             let none = FloorFacts {
                 http_not_applicable: Some("no router rule names a host".to_owned()),
@@ -37,35 +40,34 @@ impl Run {
             return self.store(FLOOR, &none).await;
         }
         let deadline = Instant::now() + NOT_YET;
-        let asked = join_all(hosts.iter().map(|host| self.ask_until(live, host, &hosts, deadline))).await;
-        let (mut http, mut findings) = (Vec::new(), Vec::new());
-        for outcome in asked {
+        let mut http = self.stored::<Vec<HttpFact>>(READY).await?.unwrap_or_default();
+        let rest: Vec<&Route> =
+            routes.iter().filter(|route| http.iter().all(|fact| fact.host != route.host.as_str())).collect();
+        let asked = join_all(rest.iter().map(|route| self.ask_until(live, route, &hosts, deadline))).await;
+        let mut findings = Vec::new();
+        for (route, outcome) in rest.into_iter().zip(asked) {
             match outcome {
                 Ok(fact) => {
-                    findings.extend(broken_assets(live, &fact));
+                    findings.extend(broken_assets(live, route, &fact));
                     http.push(fact);
                 }
-                Err(why) => findings.push(Finding::new(
-                    FindingKind::Unreachable,
-                    Stage::Install,
-                    live.now(),
-                    format!("runs, but is not reachable: {why}"),
-                )),
+                Err(why) => findings.push(unreachable(live, route, floor::unreachable(route, &why))),
             }
         }
-        self.store(FLOOR, &FloorFacts { http, ..FloorFacts::default() }).await?;
+        self.store_shown(FLOOR, &FloorFacts { http, ..FloorFacts::default() }).await?;
         if findings.is_empty() { Ok(()) } else { Err(Stop::Failed(findings)) }
     }
 
     async fn ask_until(
         &self,
         live: &Live,
-        host: &str,
+        route: &Route,
         hosts: &[String],
         deadline: Instant,
     ) -> Result<HttpFact, String> {
+        let host = &route.host;
         loop {
-            let why = match self.ask(live, host, hosts).await {
+            let why = match self.ask(live, route, hosts).await {
                 Asked::Answers(fact) => {
                     let title = fact.title.as_deref().map(|title| format!(" “{title}”")).unwrap_or_default();
                     self.log.say(format!("https://{host}/ answers {}{title}", fact.status));
@@ -81,7 +83,8 @@ impl Run {
         }
     }
 
-    async fn ask(&self, live: &Live, host: &str, hosts: &[String]) -> Asked {
+    async fn ask(&self, live: &Live, route: &Route, hosts: &[String]) -> Asked {
+        let host = route.host.as_str();
         let random = format!("https://{}.{}/", random_label(), self.target.domain);
         let random = live.web.get(&random).await.ok().map(|answer| Seen { status: answer.status, body: answer.body });
         let Ok(mut url) = Url::parse(&format!("https://{host}/")) else {
@@ -102,7 +105,7 @@ impl Run {
                 continue;
             }
             let seen = Seen { status: answer.status, body: answer.body };
-            return match meaning(host, &seen, random.as_ref()) {
+            return match meaning(route, &seen, random.as_ref()) {
                 Meaning::NotYet(why) => Asked::NotYet(why),
                 Meaning::Broken(why) => Asked::Broken(why),
                 Meaning::Answers => {
@@ -140,23 +143,17 @@ enum Asked {
     Broken(String),
 }
 
-fn broken_assets(live: &Live, fact: &HttpFact) -> Vec<Finding> {
-    let broken = fact.assets.iter().filter(|asset| asset.status == 0 || !asset.holds());
-    broken
-        .map(|asset| {
-            let answers =
-                if asset.status == 0 { "gives no answer".to_owned() } else { format!("answers {}", asset.status) };
-            Finding::new(
-                FindingKind::Unreachable,
-                Stage::Install,
-                live.now(),
-                format!("the page of {} refers to {}, which {answers}", fact.host, asset.url),
-            )
-        })
-        .collect()
+fn broken_assets(live: &Live, route: &Route, fact: &HttpFact) -> Vec<Finding> {
+    let broken = fact.assets.iter().filter(|asset| !asset.holds());
+    let sentence = |asset: &Asset| floor::broken_asset(&fact.host, &asset.url, asset.status);
+    broken.map(|asset| unreachable(live, route, sentence(asset))).collect()
+}
+
+fn unreachable(live: &Live, route: &Route, sentence: String) -> Finding {
+    Finding::new(FindingKind::Unreachable, Stage::Install, live.now(), sentence).about(&route.service)
 }
 
 /// A host that nobody has.
-fn random_label() -> String {
+pub(super) fn random_label() -> String {
     format!("nobody-{:08x}", rand::random::<u32>())
 }

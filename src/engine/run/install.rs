@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 
+use super::memory::MemoryWatch;
 use super::prepare::Live;
 use super::{Run, Stop};
+use crate::adapters::docker::images::{self, ImageError};
 use crate::adapters::docker::observe::Observer;
 use crate::adapters::docker::runner;
 use crate::domain::convergence::{Memory, Wanted, image_question};
 use crate::domain::deploy_call;
 use crate::domain::deployment::{Deployment, SecretPlan};
-use crate::domain::finding::{Evidence, Finding, FindingKind};
+use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::protocol::{RECIPE, SECRETS, Step, StepName};
+use crate::domain::registry::{ImageName, judge};
 use crate::domain::results::{By, Converged, Image, count, duration};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
@@ -34,19 +37,31 @@ const STEP_ENV: [(&str, &str); 3] =
 impl Run {
     /// Deploys head onto nothing and waits until it runs and answers.
     pub(super) async fn install(&self, live: &mut Live) -> Result<(), Stop> {
+        self.usable_tests(live)?;
         let deployment = self.deployment(live)?;
+        self.store(NOTES, &self.notes(&deployment)).await?;
+        self.allowed(live, &deployment).await?;
         let wanted = match self.stored::<Wanted>(WANTED).await? {
             Some(wanted) => wanted,
-            None => self.deploy(live, &deployment).await?,
+            None => {
+                self.pulled(live, &deployment).await?;
+                self.deploy(live, &deployment).await?
+            }
         };
+        self.look_again(live, &wanted).await?;
+        live.memory = Some(MemoryWatch::begin(live.docker.clone(), self.plan.stack.clone()));
         live.watch = Some(self.watch(live, &deployment, wanted).await?);
         let Some(watch) = &live.watch else { return Ok(()) };
         let converged = self.phase("converge", By::App, self.converge(live, watch));
         converged.await?;
+        let asked = async {
+            self.phase("ready", By::App, self.ready(live, &deployment)).await?;
+            self.phase("floor", By::App, self.floor(live, &deployment)).await
+        };
         tokio::select! {
             biased;
             findings = watch.failed() => Err(Stop::Failed(findings)),
-            floor = self.phase("floor", By::App, self.floor(live, &deployment)) => floor,
+            asked = asked => asked,
         }
     }
 
@@ -54,7 +69,10 @@ impl Run {
     pub(super) fn deployment(&self, live: &Live) -> Result<Deployment, Stop> {
         match &live.deployment {
             Some(deployment) => Ok(deployment.clone()),
-            None => Ok(self.plan.deployment(&self.files, &self.target)?),
+            None => self
+                .plan
+                .deployment(&self.files, &self.target, self.tests())
+                .map_err(|error| Stop::Failed(vec![self.refused(live, Stage::Install, &error)])),
         }
     }
 
@@ -66,11 +84,17 @@ impl Run {
         Ok(self.gate.store.put_fact(&self.plan.run, key, value).await.map_err(EngineError::from)?)
     }
 
+    /// The same for what an app has shown: its secrets are no secret to it.
+    pub(super) async fn store_shown<T: serde::Serialize + serde::de::DeserializeOwned>(
+        &self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), Stop> {
+        let masked = self.log.masked_value(value).map_err(|error| EngineError::Unreadable(error.to_string()))?;
+        self.store(key, &masked).await
+    }
+
     async fn deploy(&self, live: &Live, deployment: &Deployment) -> Result<Wanted, Stop> {
-        let by_hand = deployment.secrets.iter().filter(|secret| !secret.generate);
-        let by_hand = by_hand
-            .map(|secret| format!("secret {}: operators insert it by hand; here it has a random value", secret.name));
-        self.store(NOTES, &deployment.notes.iter().cloned().chain(by_hand).collect::<Vec<_>>()).await?;
         self.phase("secrets", By::CcCi, self.secrets(live, deployment)).await?;
         if let Some(id) = &live.runner {
             let (name, text) = &deployment.own_file;
@@ -86,12 +110,13 @@ impl Run {
         }
         let ended = self.phase("deploy call", By::Docker, self.step(live, Stage::Install, &step)).await?;
         if !ended.end.succeeded() {
-            return Err(Stop::Failed(vec![deploy_call::refused(
-                &ended.output,
-                &ended.end.how.to_string(),
-                Stage::Install,
-                live.now(),
-            )]));
+            let call = deploy_call::Call {
+                output: &ended.output,
+                how: &ended.end.how.to_string(),
+                stack: self.plan.stack.as_str(),
+                services: &deployment.services,
+            };
+            return Err(Stop::Failed(vec![deploy_call::refused(call, Stage::Install, live.now())]));
         }
         let snapshot = self.observer(live, deployment).look().await?;
         let ours = |name: &str| deployment.services.iter().any(|service| service.name == name);
@@ -100,7 +125,7 @@ impl Run {
             timeout: deployment.timeout,
             deployed_at: snapshot.at,
         };
-        self.store(IMAGES, &images(&wanted)).await?;
+        self.store(IMAGES, &images_of(&wanted)).await?;
         self.store(WANTED, &wanted).await?;
         Ok(wanted)
     }
@@ -115,7 +140,7 @@ impl Run {
         let known = self.recall_secrets(live).await?;
         let mut made = runner::Files::new();
         for secret in deployment.secrets.iter().filter(|secret| !known.contains_key(&secret.full_name)) {
-            let value = generate(secret);
+            let value = self.dummy(secret).unwrap_or_else(|| generate(secret));
             self.log.hide(&SecretString::from(value.clone()));
             let content = runner::Content { bytes: value.into_bytes(), mode: 0o600 };
             made.insert(format!("{}/{}", SECRETS.trim_start_matches('/'), secret.full_name), content);
@@ -164,12 +189,28 @@ impl Run {
             depends_on: depends_on(deployment),
             memory: self.stored::<Memory>(MEMORY).await?.unwrap_or_default(),
             converged: self.stored::<Converged>(CONVERGED).await?.is_some(),
-            rules: self.plan.rules(),
+            rules: self.plan.rules(self.tests()),
             silence: std::time::Duration::from_secs(self.plan.silence_seconds),
             waits: String::new(),
+            kept: None,
+            unkept: false,
             wanted,
         };
         Ok(Watch::begin(watcher, Stage::Install))
+    }
+
+    /// Tasks say "No such image" for everything a registry can answer, so the engine is asked to look itself.
+    async fn ask_registry(&self, live: &Live, finding: &mut Finding) {
+        let Some(image) = image_question(finding).and_then(|image| ImageName::parse(image).ok()) else { return };
+        let Err(ImageError::Refused(refused)) = images::resolve(&live.docker, &image).await else { return };
+        let base = self.base_images();
+        let told = judge(refused.means(&image), &image, &refused.message, &base, finding.stage, finding.at);
+        finding.evidence.extend(told.evidence);
+        // Swarm's own sentence names the service, and is right about an image that is not there.
+        if told.kind != FindingKind::ImageMissing {
+            (finding.kind, finding.class) = (told.kind, told.class);
+            (finding.sentence, finding.advice) = (told.sentence, told.advice);
+        }
     }
 
     /// The watcher for a stage after install, in a process that did not do the install itself.
@@ -183,7 +224,7 @@ impl Run {
     async fn converge(&self, live: &Live, watch: &Watch) -> Result<(), Stop> {
         if let Err(mut findings) = watch.converged().await {
             if let Some(first) = findings.first_mut() {
-                ask_registry(live, first).await;
+                self.ask_registry(live, first).await;
             }
             return Err(Stop::Failed(findings));
         }
@@ -202,30 +243,6 @@ impl Run {
         }
         Ok(())
     }
-}
-
-/// Tasks say "No such image" for everything a registry can answer, so the engine is asked to look itself.
-async fn ask_registry(live: &Live, finding: &mut Finding) {
-    let Some(image) = image_question(finding).map(str::to_owned) else { return };
-    let Err(error) = live.docker.inspect_registry_image(&image, None).await else { return };
-    let told = error.to_string();
-    let lower = told.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if says(&["toomanyrequests", "429", "rate limit"]) {
-        reclassify(finding, FindingKind::RegistryLimit, &format!("the registry's pull limit is reached for {image}"));
-    } else if says(&["500 ", "502", "503", "504", "internal server error", "bad gateway"]) {
-        reclassify(finding, FindingKind::RegistryDenied, &format!("the registry is out of order for {image}"));
-    } else if says(&["unauthorized", "denied", "authentication required"]) {
-        reclassify(finding, FindingKind::ImageDenied, &format!("{image} is an unknown or private image"));
-    }
-    finding.evidence.push(Evidence::new("the registry's answer", told));
-}
-
-fn reclassify(finding: &mut Finding, kind: FindingKind, sentence: &str) {
-    finding.kind = kind;
-    finding.class = kind.class();
-    finding.advice = kind.advice().to_owned();
-    finding.sentence = sentence.to_owned();
 }
 
 fn generate(secret: &SecretPlan) -> String {
@@ -265,7 +282,7 @@ fn depends_on(deployment: &Deployment) -> BTreeMap<String, Vec<String>> {
     deployment.services.iter().map(|service| (service.name.clone(), service.depends_on.clone())).collect()
 }
 
-fn images(wanted: &Wanted) -> Vec<Image> {
+fn images_of(wanted: &Wanted) -> Vec<Image> {
     let split = |image: &str| match image.split_once('@') {
         Some((name, digest)) => (name.to_owned(), Some(digest.to_owned())),
         None => (image.to_owned(), None),

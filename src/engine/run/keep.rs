@@ -10,7 +10,7 @@ use crate::domain::results::By;
 use crate::domain::stage::Stage;
 
 /// The fact with the instant at which keeping ends.
-const KEEP_UNTIL: &str = "keep_until";
+pub(in crate::engine) const KEEP_UNTIL: &str = "keep_until";
 
 impl Run {
     /// Waits until the time is over or the run is told to end. What happens to the app meanwhile is logged; it decides

@@ -4,14 +4,22 @@
 //! the service took from its queue: each stage looks at what is there and goes on.
 
 mod conclude;
+mod evidence;
+mod files;
 mod floor;
+mod host;
+mod images;
 mod install;
 mod keep;
 mod lint;
+mod memory;
+mod power;
 mod prepare;
+mod ready;
 mod step;
 mod teardown;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,24 +27,29 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use self::host::Witness;
+pub(super) use self::keep::KEEP_UNTIL;
+pub(super) use self::power::HOST_POWER;
 pub(super) use self::prepare::BEFORE;
 use self::prepare::Live;
 use super::EngineError;
-use super::plan::{Plan, load_files, save_files};
-use super::state::{Lock, RunFolder, StateFolder};
+use super::plan::{Plan, load_files, load_tests, save_files, save_tests};
+use super::state::{Lock, RunFile, RunFolder, StateFolder};
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git::Source;
 use crate::adapters::logfile::LogFile;
 use crate::adapters::own_hash::OwnHash;
 use crate::adapters::store::{NewRun, StageState, Store};
-use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::finding::{Finding, FindingKind, sentences};
 use crate::domain::ids::GateId;
 use crate::domain::log::Record;
 use crate::domain::protocol::PROTOCOL;
 use crate::domain::recipe::files::RecipeFiles;
+use crate::domain::recipe::selected::Selected;
 use crate::domain::results::{By, Results};
 use crate::domain::stage::Stage;
 use crate::domain::target::Target;
+use crate::domain::tests_file::{Frozen, TestsError, TestsFile};
 
 /// What every run of this gate shares.
 #[derive(Debug, Clone)]
@@ -59,6 +72,8 @@ pub struct Run {
     plan: Plan,
     target: Target,
     files: RecipeFiles,
+    tests: Result<TestsFile, TestsError>,
+    base: Option<RecipeFiles>,
     gate: Gate,
     folder: RunFolder,
     log: Arc<LogFile>,
@@ -82,6 +97,11 @@ impl<E: Into<EngineError>> From<E> for Stop {
     }
 }
 
+/// Values of the tests file are hidden like those that are drawn.
+fn hide_dummies(log: &LogFile, tests: &Result<TestsFile, TestsError>) {
+    tests.iter().flat_map(|tests| tests.secrets.values()).for_each(|secret| log.hide(secret));
+}
+
 /// How often a run looks whether somebody cancelled it in the database.
 const HEED: Duration = Duration::from_secs(1);
 
@@ -97,12 +117,18 @@ impl Run {
         gate: Gate,
         plan: Plan,
         source: &Source,
+        base: Option<&RecipeFiles>,
+        tests: Option<Frozen>,
         target: Target,
         listener: Option<Listener>,
     ) -> Result<Self, EngineError> {
         let folder = gate.state.run(&plan.run);
         let lock = folder.hold(&plan.run)?;
         save_files(&source.files, &folder.recipe())?;
+        save_tests(tests.as_ref(), &folder.tests())?;
+        if let Some(base) = base {
+            save_files(base, &folder.base())?;
+        }
         let json = serde_json::to_string(&plan).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let created = Timestamp::now();
         let row = NewRun {
@@ -117,8 +143,12 @@ impl Run {
         gate.store.add_run(row).await?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
         log.say(format!("run {}: {} {} on {}", plan.run, plan.recipe, plan.head.label(), plan.target));
+        let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
+        hide_dummies(&log, &tests);
         Ok(Self {
             files: source.files.clone(),
+            tests,
+            base: base.cloned(),
             plan,
             target,
             gate,
@@ -162,12 +192,17 @@ impl Run {
         }
         let lock = folder.hold(&plan.run)?;
         let files = load_files(&folder.recipe())?;
+        let tests = load_tests(&folder.tests())?;
+        let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
+        let base = plan.base.as_ref().and_then(|found| found.base.as_ref());
+        let base = base.map(|_| load_files(&folder.base())).transpose()?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
+        hide_dummies(&log, &tests);
         let cancel = CancellationToken::new();
         if row.cancelled.is_some() {
             cancel.cancel();
         }
-        Ok(Self { plan, target, files, gate, folder, log, created: row.created_at, cancel, _lock: lock })
+        Ok(Self { plan, target, files, base, tests, gate, folder, log, created: row.created_at, cancel, _lock: lock })
     }
 
     /// The inputs of a stored run, to look up its target before [`Run::resume`].
@@ -185,16 +220,22 @@ impl Run {
         &self.plan
     }
 
+    /// The images of the base's selected compose files; none without a base.
+    pub(super) fn base_images(&self) -> BTreeSet<String> {
+        self.base.as_ref().map(|files| Selected::read(files, &self.target.env).images()).unwrap_or_default()
+    }
+
     /// Cancelling this ends the run: what was deployed is removed, and the verdict is *not judged*.
     #[must_use]
     pub fn cancel(&self) -> CancellationToken {
         self.cancel.clone()
     }
 
-    /// Where results.json, report.html and log.jsonl are, in that order.
+    /// The files that it has left so far.
     #[must_use]
-    pub fn outputs(&self) -> [PathBuf; 3] {
-        [self.folder.results(), self.folder.report(), self.folder.log()]
+    pub fn outputs(&self) -> Vec<PathBuf> {
+        let files = RunFile::ALL.into_iter().map(|file| self.folder.file(file));
+        files.filter(|path| path.exists()).collect()
     }
 
     /// Drives the run to its verdict.
@@ -204,7 +245,7 @@ impl Run {
     pub async fn drive(&self) -> Result<Results, EngineError> {
         tokio::select! {
             biased;
-            results = self.drive_all() => results,
+            results = Box::pin(self.drive_all()) => results,
             never = self.heed_its_row() => never,
         }
     }
@@ -225,7 +266,7 @@ impl Run {
     async fn drive_all(&self) -> Result<Results, EngineError> {
         if let Some(mut live) = self.reached().await? {
             self.work(&mut live).await?;
-            self.stage(Stage::Teardown, self.teardown(live)).await?;
+            self.stage(Stage::Teardown, None, Box::pin(self.teardown(live))).await?;
         }
         self.conclude().await
     }
@@ -245,17 +286,20 @@ impl Run {
 
     /// Everything between the claim and teardown.
     async fn work(&self, live: &mut Live) -> Result<(), EngineError> {
-        if !self.stage(Stage::Prepare, self.prepare(live)).await? {
+        if !self.stage(Stage::Prepare, None, Box::pin(self.prepare(live))).await? {
             return Ok(());
         }
-        if !self.stage(Stage::Lint, self.lint(live)).await? {
+        if !self.stage(Stage::Lint, None, Box::pin(self.lint(live))).await? {
             return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
         }
-        let installed = self.stage(Stage::Install, self.install(live)).await?;
+        let witness = live.witness();
+        let host = Some(&witness);
+        let installed = self.stage(Stage::Install, host, Box::pin(self.install(live))).await?;
+        self.collect(live).await?;
         if let Some(seconds) = self.plan.keep_seconds {
             let up = live.watch.is_some() || installed;
             if up && !self.was_cancelled().await? {
-                self.stage(Stage::Keep, self.keep(live, seconds)).await?;
+                self.stage(Stage::Keep, host, Box::pin(self.keep(live, seconds))).await?;
             } else {
                 self.skip(Stage::Keep, "nothing is up to be kept").await?;
             }
@@ -264,8 +308,14 @@ impl Run {
     }
 
     /// Runs a stage unless it has ended in an earlier process; prepare is gone through in each, since what it opens lives
-    /// only there. Returns whether it ended well, now or then.
-    async fn stage(&self, stage: Stage, work: impl Future<Output = Result<(), Stop>>) -> Result<bool, EngineError> {
+    /// only there. Returns whether it ended well, now or then. `host` tells how the target's host was meanwhile.
+    /// Stages come boxed: one in the other, they are too large for the stack of a worker thread.
+    async fn stage(
+        &self,
+        stage: Stage,
+        host: Option<&Witness>,
+        work: impl Future<Output = Result<(), Stop>>,
+    ) -> Result<bool, EngineError> {
         let store = &self.gate.store;
         let known = store.stages(&self.plan.run).await?.into_iter().find(|row| row.stage == stage).map(|row| row.state);
         match known {
@@ -275,7 +325,15 @@ impl Run {
             Some(StageState::Failed | StageState::Skipped | StageState::Interrupted) => return Ok(false),
         }
         store.begin_stage(&self.plan.run, stage, Timestamp::now()).await?;
-        match self.bounded(stage, work).await? {
+        let mut ended = self.bounded(stage, work).await?;
+        if let (Some(host), Some(ended)) = (host, &mut ended) {
+            let findings = ended.as_mut().err().map(std::mem::take).unwrap_or_default();
+            let left = Box::pin(self.heed_the_host(host, stage, findings)).await?;
+            if let Err(findings) = ended {
+                *findings = left;
+            }
+        }
+        match ended {
             Some(Ok(())) => {
                 store.end_stage(&self.plan.run, stage, StageState::Done, None, Timestamp::now()).await?;
                 Ok(true)
@@ -342,13 +400,8 @@ impl Run {
     }
 
     fn total_limit(&self, stage: Stage) -> Finding {
-        let minutes = self.plan.limit_seconds / 60;
-        Finding::new(
-            FindingKind::Deadline,
-            stage,
-            Timestamp::now(),
-            format!("the run's total limit of {minutes} min has passed"),
-        )
+        let limit = Duration::from_secs(self.plan.limit_seconds);
+        Finding::new(FindingKind::Deadline, stage, Timestamp::now(), sentences::total_limit(limit))
     }
 
     /// An error of the engine as a finding: whatever it is, it is not the recipe's fault.

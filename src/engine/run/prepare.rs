@@ -1,13 +1,14 @@
 //! Prepare: reach the target, claim it, sweep it, take its inventory, have the runner there.
 
 use bollard::Docker;
-use bollard::query_parameters::ListNetworksOptions;
 use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::images::Images;
+use super::memory::MemoryWatch;
 use super::{Run, Stop};
 use crate::adapters::docker::runner::RunnerError;
-use crate::adapters::docker::{DockerError, Engine, Tried as _, connect, engine, inventory, runner};
+use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
 use crate::adapters::probe::Web;
 use crate::adapters::session::Session;
 use crate::domain::deployment::Deployment;
@@ -16,10 +17,10 @@ use crate::domain::protocol::{Orders, PROTOCOL};
 use crate::domain::results::{By, count};
 use crate::domain::stage::Stage;
 use crate::domain::target::Role;
-use crate::engine::EngineError;
 use crate::engine::claim::Claimant;
 use crate::engine::sweep::Sweep;
 use crate::engine::watch::Watch;
+use crate::engine::{EngineError, fitness};
 
 /// The fact with the target's inventory before the run.
 pub(in crate::engine) const BEFORE: &str = "before";
@@ -35,7 +36,10 @@ pub(super) struct Live {
     /// The runner container's id; `None` when it could not be had.
     pub runner: Option<String>,
     pub deployment: Option<Deployment>,
+    /// The images on their way, while they are.
+    pub images: Option<Images>,
     pub watch: Option<Watch>,
+    pub memory: Option<MemoryWatch>,
     _renewing: AbortOnDropHandle<()>,
     _session: Session,
 }
@@ -45,11 +49,6 @@ impl Live {
     pub(super) fn now(&self) -> Timestamp {
         Timestamp::now() + self.engine.clock_offset
     }
-}
-
-async fn has_proxy_network(docker: &Docker) -> Result<bool, DockerError> {
-    let networks = docker.list_networks(None::<ListNetworksOptions>).await.tried("list the networks")?;
-    Ok(networks.iter().any(|network| network.name.as_deref() == Some("proxy")))
 }
 
 impl Run {
@@ -68,15 +67,7 @@ impl Run {
             Err(error) => return Err(session.last_error().await.map_or_else(|| error.into(), Stop::from)),
         };
         let engine = engine(&docker, Timestamp::now).await?;
-        if !engine.manager {
-            return Err(EngineError::Target(
-                "the target's engine is no swarm manager\nhint: run `docker swarm init` there".to_owned(),
-            )
-            .into());
-        }
-        if !has_proxy_network(&docker).await? {
-            return Err(EngineError::Target("the target has no network `proxy`, by which its proxy reaches the apps\nhint: run `docker network create -d overlay --attachable proxy` there, and deploy a proxy on it".to_owned()).into());
-        }
+        fitness::fit(&docker, &engine).await?;
         self.log.say(format!("engine {} answers on {}", engine.version, self.target.name));
         self.store(ENGINE, &engine.version).await?;
         let claimant = Claimant {
@@ -97,22 +88,27 @@ impl Run {
             web,
             runner: None,
             deployment: None,
+            images: None,
             watch: None,
+            memory: None,
             _renewing: renewing,
             _session: session,
         })
     }
 
-    /// Prepares the target. What is done already is found done.
+    /// Prepares the target. What is done already is found done. No image is a part of the inventory: the runner's may come meanwhile.
     pub(super) async fn prepare(&self, live: &mut Live) -> Result<(), Stop> {
-        if self.stored::<Inventory>(BEFORE).await?.is_none() {
-            self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
-        }
         let image = async {
             let hash = self.gate.binary.get().await.map_err(EngineError::file("/proc/self/exe"))?;
             Ok::<_, Stop>(runner::image(&live.docker, hash, &self.gate.image, |line| self.log.say(line)).await?)
         };
-        let image = self.phase("runner image", By::Docker, image).await?;
+        let stock = async {
+            if self.stored::<Inventory>(BEFORE).await?.is_none() {
+                self.phase("sweep and inventory", By::Docker, self.take_stock(live)).await?;
+            }
+            Ok::<_, Stop>(())
+        };
+        let ((), image) = tokio::try_join!(stock, self.phase("runner image", By::Docker, image))?;
         live.runner = Some(self.phase("runner start", By::Docker, self.start_runner(live, &image)).await?);
         Ok(())
     }

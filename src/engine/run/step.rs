@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use super::prepare::Live;
 use super::{Run, Stop};
+use crate::adapters::docker::falls_silent;
 use crate::adapters::docker::runner::{self, RunnerError};
 use crate::adapters::logfile::StepLines;
-use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::finding::{Finding, FindingKind, sentences};
 use crate::domain::protocol::{LIMIT, Step, StepEnd};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
@@ -28,7 +29,7 @@ pub(super) struct Ended {
 }
 
 impl Run {
-    fn patience(&self, stage: Stage) -> Duration {
+    pub(super) fn patience(&self, stage: Stage) -> Duration {
         let silence = Duration::from_secs(self.plan.silence_seconds);
         if stage == Stage::Teardown { IN_TEARDOWN } else { silence }
     }
@@ -47,6 +48,12 @@ impl Run {
                 lines.take(piece);
                 kept.extend_from_slice(&piece[..piece.len().min(KEPT.saturating_sub(kept.len()))]);
             });
+            let followed = async {
+                tokio::select! {
+                    ended = followed => ended,
+                    silent = falls_silent(&live.docker, self.patience(stage)) => Err(silent.into()),
+                }
+            };
             match followed.await {
                 Ok(end) => {
                     lines.end();
@@ -58,7 +65,7 @@ impl Run {
                         heard = Instant::now();
                     }
                     let error = EngineError::from(error);
-                    if !error.is_silence() || heard.elapsed() > self.patience(stage) {
+                    if !error.is_silence() || heard.elapsed() >= self.patience(stage) {
                         return Err(error.into());
                     }
                     tracing::debug!(%error, "the runner's step is followed anew");
@@ -78,7 +85,7 @@ impl Run {
                 let limit = runner::download(&live.docker, &found.id, LIMIT).await;
                 if matches!(limit, Ok(Some(_))) {
                     let mut finding = self.total_limit(stage);
-                    finding.sentence.push_str("; the runner has removed the app");
+                    finding.sentence.push_str(sentences::REMOVED_BY_THE_RUNNER);
                     return Err(Stop::Failed(vec![finding]));
                 }
                 Err(RunnerError::Ended(format!("its state is `{}`", found.state)).into())
@@ -87,7 +94,7 @@ impl Run {
                 FindingKind::TargetUnreachable,
                 stage,
                 live.now(),
-                "the runner container was removed by somebody else",
+                sentences::RUNNER_REMOVED,
             )])),
         }
     }

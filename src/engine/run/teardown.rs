@@ -3,14 +3,16 @@
 use super::install::{step_env, step_name};
 use super::prepare::{BEFORE, Live};
 use super::{Run, Stop};
-use crate::adapters::docker::undeploy::undeploy;
-use crate::adapters::docker::{inventory, runner};
-use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::inventory::{Inventory, Object};
+use crate::adapters::docker::undeploy::{UndeployError, undeploy};
+use crate::adapters::docker::{falls_silent, inventory, runner};
+use crate::domain::finding::{Finding, FindingKind, sentences};
+use crate::domain::inventory::Inventory;
 use crate::domain::protocol::Step;
 use crate::domain::results::By;
 use crate::domain::stage::Stage;
 
+/// The fact with the target's inventory after the run.
+pub(super) const AFTER: &str = "after";
 /// The fact with the outcome of the comparison.
 pub(super) const NOTHING_LEFT: &str = "nothing_left";
 const UNDEPLOY_LIMIT_SECONDS: u64 = 600;
@@ -18,13 +20,22 @@ const UNDEPLOY_LIMIT_SECONDS: u64 = 600;
 impl Run {
     /// Removes everything of this run and compares.
     pub(super) async fn teardown(&self, mut live: Live) -> Result<(), Stop> {
+        // A pull that nobody waits for any more ends with its handle.
+        drop(live.images.take());
+        // Where install did not end in any process, nothing was collected behind it.
+        self.collect(&live).await?;
         let watch = match live.watch.take() {
             Some(watch) => Some(watch),
             None => self.watch_again(&live).await?,
         };
         if let Some(watch) = watch {
             self.phase::<(), Stop>("capture logs", By::CcCi, async {
-                watch.end().await;
+                tokio::select! {
+                    () = watch.end() => {}
+                    _silent = falls_silent(&live.docker, self.patience(Stage::Teardown)) => {
+                        self.log.say("the target does not answer: the last lines of its services are missing");
+                    }
+                }
                 Ok(())
             })
             .await?;
@@ -61,36 +72,36 @@ impl Run {
             }
             Some(Err(_)) => self.log.say("the runner does not answer; the gate removes the app"),
         }
-        undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)).await?;
-        Ok(())
+        let removed = tokio::select! {
+            removed = undeploy(&live.docker, &self.plan.stack, |line| self.log.say(line)) => removed,
+            silent = falls_silent(&live.docker, self.patience(Stage::Teardown)) => return Err(silent.into()),
+        };
+        match removed {
+            Ok(()) => Ok(()),
+            // What stays is named by the comparison: a target that cannot be cleaned is no target that cannot be reached.
+            Err(error @ UndeployError::Remains { .. }) => {
+                self.log.say(error.to_string());
+                Ok(())
+            }
+            Err(error @ UndeployError::Docker(_)) => Err(error.into()),
+        }
     }
 
     async fn compare(&self, live: &Live) -> Result<(), Stop> {
         // Without an inventory nothing was deployed either.
         let Some(before) = self.stored::<Inventory>(BEFORE).await? else { return Ok(()) };
         let after = inventory::inventory(&live.docker).await?;
+        self.store(AFTER, &after).await?;
         let (left, missing) = (after.since(&before), before.since(&after));
         self.store(NOTHING_LEFT, &(left.is_empty() && missing.is_empty())).await?;
         if left.is_empty() && missing.is_empty() {
             self.log.say("the target is what it was before: nothing left behind, nothing else touched");
             return Ok(());
         }
-        let mut said = Vec::new();
-        if !left.is_empty() {
-            said.push(format!("left behind: {}", named(&left)));
-        }
-        if !missing.is_empty() {
-            said.push(format!("gone since before the run: {}", named(&missing)));
-        }
-        let finding = Finding::new(FindingKind::Leftovers, Stage::Teardown, live.now(), said.join("; "));
+        let finding =
+            Finding::new(FindingKind::Leftovers, Stage::Teardown, live.now(), sentences::leftovers(&left, &missing));
         Err(Stop::Failed(vec![
             finding.with("inventory before", before.to_string()).with("inventory after", after.to_string()),
         ]))
     }
-}
-
-fn named(objects: &[Object]) -> String {
-    let first: Vec<String> = objects.iter().take(8).map(ToString::to_string).collect();
-    let more = objects.len().saturating_sub(first.len());
-    if more > 0 { format!("{} and {more} more", first.join(", ")) } else { first.join(", ") }
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::situation::Situated;
-use super::{Service, held};
+use super::{Service, Up, held};
 use crate::adapters::store::{Asked, Heard, Kind, RunState, StageState, Wanted, Withdrawn};
 use crate::domain::answer::{
-    Ahead, Answer, CommitState, Earlier, Ending, Judged, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject, Waits,
-    body, commit_status,
+    Ahead, Answer, CommitState, Earlier, Ending, Judged, Kept, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject,
+    Waits, body, commit_status,
 };
 use crate::domain::cancellation::Cancellation;
 use crate::domain::finding::Class;
@@ -54,11 +54,13 @@ impl Service {
         for run in open.iter().filter(|run| run.place().is_some()) {
             let (what, says) = if run.state == RunState::Running {
                 let stage = run.stage.unwrap_or(Stage::Prepare);
-                let what = format!("running {}", stage.name());
+                // That an app is up for somebody is news.
+                let up = if stage == Stage::Keep { self.kept(&run.id).await? } else { None };
+                let what = format!("running {}{}", stage.name(), if up.is_some() { ", up" } else { "" });
                 if !self.is_news(&run.id, &what) {
                     continue;
                 }
-                (what, self.running(run, stage, situated).await?)
+                (what, self.running(run, stage, up, situated).await?)
             } else {
                 let why = whys.get_or_insert_with(|| situated.explained()).get(&run.id).cloned();
                 let what = format!("waiting {:?}", why.as_ref().map(|why| (why.place, &why.reason)));
@@ -101,7 +103,13 @@ impl Service {
         RunLink { number: run.number, url: self.run_url(run.number) }
     }
 
-    async fn running(&self, run: &Asked, stage: Stage, situated: &Situated) -> Result<Option<Says>, EngineError> {
+    async fn running(
+        &self,
+        run: &Asked,
+        stage: Stage,
+        up: Option<Up>,
+        situated: &Situated,
+    ) -> Result<Option<Says>, EngineError> {
         let started = run.started_at.unwrap_or(run.queued_at);
         let (Some(subject), Some(target)) = (self.subject(run).await?, run.target.clone()) else { return Ok(None) };
         Ok(Some(Says::Running {
@@ -110,7 +118,7 @@ impl Service {
             target,
             elapsed_ms: ms_between(started, self.now()),
             usually_ms: situated.history.usual(&run.recipe).map(ms),
-            kept: None,
+            kept: up.map(|up| Kept { left_ms: ms_between(self.now(), up.until), url: up.url }),
         }))
     }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::adapters::store::{Asked, NewRequest, Store, StoreError, Switch};
 use crate::domain::ids::RunId;
+use crate::domain::queue::TargetState;
 use crate::domain::results::one_line;
 
 /// The longest reason that is kept.
@@ -16,6 +17,9 @@ pub enum ControlError {
     /// There is no such run.
     #[error("there is no run {0}\nhint: `--state` names another state folder")]
     NoSuchRun(i64),
+    /// The service has never had such a target.
+    #[error("the service knows no target `{0}`\nhint: `--state` names another state folder")]
+    NoSuchTarget(String),
     /// It is over.
     #[error("run {0} has its verdict already")]
     Done(i64),
@@ -39,7 +43,7 @@ impl ControlError {
     #[must_use]
     pub const fn is_usage(&self) -> bool {
         match self {
-            Self::NoSuchRun(_) | Self::Done(_) | Self::FromTheCommandLine { .. } => true,
+            Self::NoSuchRun(_) | Self::NoSuchTarget(_) | Self::Done(_) | Self::FromTheCommandLine { .. } => true,
             Self::Store(_) => false,
         }
     }
@@ -86,6 +90,19 @@ pub async fn drain(store: &Store, who: &str) -> Result<(), ControlError> {
 /// When the database cannot be used.
 pub async fn resume(store: &Store, who: &str) -> Result<(), ControlError> {
     Ok(store.resume(who, Timestamp::now()).await?)
+}
+
+/// A target was set up anew by hand: it is looked at, and used again.
+///
+/// # Errors
+/// [`ControlError::NoSuchTarget`].
+pub async fn trust(store: &Store, name: &str, who: &str) -> Result<(), ControlError> {
+    let now = Timestamp::now();
+    let known = store.targets().await?.into_iter().find(|target| target.name.as_str() == name);
+    let target = known.ok_or_else(|| ControlError::NoSuchTarget(name.to_owned()))?.name;
+    super::targets::set_up_anew(store, &target).await?;
+    store.set_target(&target, TargetState::Unknown, &format!("set up anew, says {who}"), now).await?;
+    Ok(store.note_action(who, &format!("trust target {target}"), now).await?)
 }
 
 /// Asks for the end of a run: what was deployed is removed, and the verdict is *not judged*.

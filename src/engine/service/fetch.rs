@@ -6,9 +6,12 @@ use super::{Service, held};
 use crate::adapters::git;
 use crate::adapters::store::{Asked, Needs, RunState};
 use crate::domain::cancellation::Cancellation;
+use crate::domain::command::BaseVersion;
 use crate::domain::queue::published;
+use crate::domain::tests_file::{Frozen, TestsFile};
 use crate::engine::EngineError;
-use crate::engine::plan::{Plan, save_files};
+use crate::engine::base::{self, BASE};
+use crate::engine::plan::{Plan, save_files, save_tests};
 
 /// A commit that cannot be fetched for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -47,22 +50,31 @@ impl Service {
         let (Some(head), Some(repository)) = (&run.head, &run.repository) else {
             return self.cancel(&run.id, &Cancellation::Because("it names no commit".to_owned())).await;
         };
-        let source = git::read_commit(&self.shared.forge.git_url(repository), &run.recipe, head).await?;
+        let opened = git::open_commit(&self.shared.forge.git_url(repository), &run.recipe, head).await?;
+        let base = base::find(&opened, run.options.base.as_ref().map(BaseVersion::as_str), &[]).await?;
+        let source = opened.source;
         let folder = self.shared.gate.state.run(&run.id);
         // The lock is let go at once: whoever drives the run takes it again.
         drop(folder.hold(&run.id)?);
         save_files(&source.files, &folder.recipe())?;
-        self.shared.gate.store.fetched(&run.id, &self.needs(run, &source)).await?;
+        if let Some(files) = &base.files {
+            save_files(files, &folder.base())?;
+        }
+        let tests = self.tests_of(repository, &run.recipe).await?;
+        save_tests(tests.as_ref(), &folder.tests())?;
+        self.shared.gate.store.put_fact(&run.id, BASE, &base.resolution).await?;
+        self.shared.gate.store.fetched(&run.id, &self.needs(run, &source, tests.as_ref())).await?;
         self.shared.wake.work.notify_one();
         Ok(())
     }
 
     /// What the recipe needs of a target. One that cannot be read needs nothing: its lint will say why.
-    fn needs(&self, run: &Asked, source: &git::Source) -> Needs {
+    fn needs(&self, run: &Asked, source: &git::Source, tests: Option<&Frozen>) -> Needs {
+        let read = tests.and_then(|tests| TestsFile::read(&tests.text).ok()).unwrap_or_default();
         let weight = held(&self.shared.enrolment).weight(&run.recipe);
         let plan = self.shared.targets.first().map(|target| {
-            let plan = Plan::new(run.id.clone(), source, target, None, self.shared.watched.limits)?;
-            Ok::<_, EngineError>(plan.deployment(&source.files, target)?)
+            let plan = Plan::new(run.id.clone(), source, None, target, None, self.shared.watched.limits, tests)?;
+            Ok::<_, EngineError>(plan.deployment(&source.files, target, &read)?)
         });
         let Some(Ok(deployment)) = plan else { return Needs { weight, ..Needs::default() } };
         let ports = published(deployment.services.iter().flat_map(|service| &service.ports));

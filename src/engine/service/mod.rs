@@ -10,6 +10,7 @@ mod drive;
 mod enrolment;
 mod fetch;
 mod hooks;
+mod kept;
 mod outbox;
 mod poll;
 mod references;
@@ -20,6 +21,7 @@ mod schedule;
 mod settle;
 mod situation;
 mod targets;
+mod tests_file;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -34,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 pub use self::hooks::Delivered;
+pub use self::kept::Up;
 use self::targets::Sessions;
 use super::EngineError;
 use super::plan::Limits;

@@ -10,7 +10,8 @@ use crate::domain::queue::decide;
 use crate::domain::results::Revision;
 use crate::domain::target::Target;
 use crate::engine::EngineError;
-use crate::engine::plan::{Plan, load_files};
+use crate::engine::base::BASE;
+use crate::engine::plan::{Plan, load_files, load_tests};
 
 impl Service {
     /// Starts each run that the policy starts; one that must wait does not hold up those behind it.
@@ -39,7 +40,7 @@ impl Service {
     }
 
     async fn start(&self, run: &Asked, target: &Target) -> Result<(), EngineError> {
-        let plan = match self.plan(run, target) {
+        let plan = match self.plan(run, target).await {
             Ok(plan) => plan,
             Err(error) => {
                 // Nobody can start it as it is stored, now or later.
@@ -56,7 +57,7 @@ impl Service {
     }
 
     /// The frozen inputs: from what was stored when the commit was fetched, never looked up again.
-    fn plan(&self, run: &Asked, target: &Target) -> Result<Plan, EngineError> {
+    async fn plan(&self, run: &Asked, target: &Target) -> Result<Plan, EngineError> {
         let (Some(head), Some(repository)) = (&run.head, &run.repository) else {
             return Err(EngineError::Unreadable("it names no commit".to_owned()));
         };
@@ -72,6 +73,8 @@ impl Service {
             files: load_files(&self.shared.gate.state.run(&run.id).recipe())?,
         };
         let keep = run.options.keep.map(Keep::seconds);
-        Plan::new(run.id.clone(), &source, target, keep, self.shared.watched.limits)
+        let base = self.shared.gate.store.fact(&run.id, BASE).await?;
+        let tests = load_tests(&self.shared.gate.state.run(&run.id).tests())?;
+        Plan::new(run.id.clone(), &source, base, target, keep, self.shared.watched.limits, tests.as_ref())
     }
 }

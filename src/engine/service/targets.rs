@@ -6,22 +6,26 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::query_parameters::ListImagesOptions;
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::{Recycle, Service, held};
-use crate::adapters::docker::{Tried as _, connect, inventory};
+use crate::adapters::docker::undeploy::undeploy;
+use crate::adapters::docker::{Tried as _, connect, engine, inventory};
 use crate::adapters::session::Session;
-use crate::adapters::store::RunState;
+use crate::adapters::store::{RunState, Store, StoreError};
 use crate::domain::finding::FindingKind;
-use crate::domain::ids::TargetName;
+use crate::domain::ids::{RunId, TargetName};
 use crate::domain::inventory::Inventory;
 use crate::domain::queue::TargetState;
-use crate::domain::results::Results;
+use crate::domain::results::{HostPower, Results};
 use crate::domain::target::Target;
-use crate::engine::run::BEFORE;
+use crate::engine::run::{BEFORE, HOST_POWER, Run};
 use crate::engine::sweep::Sweep;
-use crate::engine::{EngineError, claim};
+use crate::engine::{EngineError, claim, fitness};
 
+/// The fact that the target was set up anew after this run.
+const TRUSTED_AGAIN: &str = "trusted_again";
 /// Between two looks.
 pub(super) const PAUSE: Duration = Duration::from_secs(20);
 /// A target that takes longer for an answer is not in order now.
@@ -58,6 +62,11 @@ impl Sessions {
         let reached = Arc::new(Reached { docker, _session: session });
         held(&self.open).insert(target.name.clone(), reached.clone());
         Ok(reached)
+    }
+
+    /// The engine of a target.
+    pub(super) async fn docker(&self, target: &Target) -> Result<Docker, EngineError> {
+        Ok(self.reach(target).await?.docker.clone())
     }
 
     fn forget(&self, target: &TargetName) {
@@ -105,7 +114,8 @@ impl Service {
         let (store, name) = (&self.shared.gate.store, &target.name);
         let reached = tokio::time::timeout(PATIENCE, async {
             let reached = self.shared.sessions.reach(target).await?;
-            reached.docker.ping().await.tried("ask whether it is there")?;
+            let about = engine(&reached.docker, Timestamp::now).await?;
+            fitness::fit(&reached.docker, &about).await?;
             Ok::<_, EngineError>(reached)
         });
         let reached = reached.await.unwrap_or_else(|_| {
@@ -123,7 +133,14 @@ impl Service {
             let why = format!("gate {} has claimed it until {}", claim.gate, claim.until);
             return self.set(name, TargetState::Leased, &why).await;
         }
-        match state.unwrap_or(TargetState::Unknown) {
+        let state = state.unwrap_or(TargetState::Unknown);
+        if state != TargetState::Clean
+            && let Some(why) = self.may_be_faked(name).await?
+        {
+            // Also after a gate that was killed before it could note that.
+            return if state == TargetState::Quarantined { Ok(()) } else { self.distrust(name, &why).await };
+        }
+        match state {
             TargetState::Clean => {}
             TargetState::Unknown | TargetState::Dirty | TargetState::Leased => {
                 self.sweep(target, &reached.docker).await?;
@@ -158,6 +175,33 @@ impl Service {
         Ok(())
     }
 
+    /// Why nothing that a target says of itself counts: its last run had host power, and it was not set up anew since.
+    async fn may_be_faked(&self, target: &TargetName) -> Result<Option<String>, EngineError> {
+        let store = &self.shared.gate.store;
+        let Some(run) = store.last_run_on(target).await? else { return Ok(None) };
+        let power: Option<HostPower> = store.fact(&run, HOST_POWER).await?;
+        let trusted = store.fact::<bool>(&run, TRUSTED_AGAIN).await?.unwrap_or(false);
+        Ok(power.filter(|_| !trusted).map(|power| had_host_power(&run, &power.reason)))
+    }
+
+    /// Quarantines a target, and recycles it where that is possible.
+    async fn distrust(&self, target: &TargetName, reason: &str) -> Result<(), EngineError> {
+        tracing::error!(%target, reason, "a target is quarantined: no run starts there before it is clean");
+        self.set(target, TargetState::Quarantined, reason).await?;
+        match &self.shared.watched.recycle {
+            Some(recycle) => self.begin_recycling(target, recycle).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn begin_recycling(&self, target: &TargetName, recycle: &Recycle) -> Result<(), EngineError> {
+        let (service, recycle, target) = (self.clone(), recycle.clone(), target.clone());
+        self.set(&target, TargetState::Dirty, "it is being recycled").await?;
+        held(&self.shared.sessions.recycled).insert(target.clone());
+        self.shared.tasks.spawn(async move { service.recycle(&target, &recycle).await });
+        Ok(())
+    }
+
     /// A quarantined target is trusted again when what the last run left is gone.
     async fn look_again(&self, target: &Target, docker: &Docker) -> Result<(), EngineError> {
         let store = &self.shared.gate.store;
@@ -165,7 +209,14 @@ impl Service {
         let Some(before) = store.fact::<Inventory>(&run, BEFORE).await? else {
             return self.sweep(target, docker).await;
         };
-        let left = inventory::inventory(docker).await?.since(&before);
+        let mut left = inventory::inventory(docker).await?.since(&before);
+        let stack = Run::stored_plan(store, &run).await?.stack;
+        if left.iter().any(|object| object.name.starts_with(&format!("{stack}_"))) {
+            // Whoever held it may have let it go.
+            let removed = undeploy(docker, &stack, |line| tracing::info!(target = %target.name, line, "sweep")).await;
+            tracing::debug!(?removed, target = %target.name, "what a run left was removed again");
+            left = inventory::inventory(docker).await?.since(&before);
+        }
         if left.is_empty() {
             return self.sweep(target, docker).await;
         }
@@ -187,23 +238,20 @@ impl Service {
     /// What a run's end says about its target.
     pub(super) async fn judge_target(&self, target: &TargetName, results: &Results) -> Result<(), EngineError> {
         let has = |kind| results.findings.iter().find(|finding| finding.kind == kind);
-        let (state, reason) = match (has(FindingKind::Leftovers), has(FindingKind::TargetUnreachable)) {
-            (Some(left), _) => (TargetState::Quarantined, format!("run {}: {}", results.run, left.sentence)),
-            (None, Some(lost)) => (TargetState::Unknown, lost.sentence.clone()),
-            (None, None) => (TargetState::Clean, "the last run left nothing behind".to_owned()),
+        let leftovers = has(FindingKind::Leftovers);
+        let (state, reason) = match (leftovers, &results.host_power, has(FindingKind::TargetUnreachable)) {
+            (Some(left), _, _) => (TargetState::Quarantined, format!("run {}: {}", results.run, left.sentence)),
+            (None, Some(power), _) => (TargetState::Quarantined, had_host_power(&results.run, &power.reason)),
+            (None, None, Some(lost)) => (TargetState::Unknown, lost.sentence.clone()),
+            (None, None, None) => (TargetState::Clean, "the last run left nothing behind".to_owned()),
         };
         if state == TargetState::Quarantined {
-            tracing::error!(%target, reason, "a target is quarantined: no run starts there before it is clean");
-        }
-        self.set(target, state, &reason).await?;
-        match &self.shared.watched.recycle {
-            Some(recycle) if recycle.always || state == TargetState::Quarantined => {
-                let (service, recycle, target) = (self.clone(), recycle.clone(), target.clone());
-                self.set(&target, TargetState::Dirty, "it is being recycled").await?;
-                held(&self.shared.sessions.recycled).insert(target.clone());
-                self.shared.tasks.spawn(async move { service.recycle(&target, &recycle).await });
+            self.distrust(target, &reason).await?;
+        } else {
+            self.set(target, state, &reason).await?;
+            if let Some(recycle) = self.shared.watched.recycle.as_ref().filter(|recycle| recycle.always) {
+                self.begin_recycling(target, recycle).await?;
             }
-            Some(_) | None => {}
         }
         self.shared.wake.targets.notify_one();
         Ok(())
@@ -217,10 +265,14 @@ impl Service {
             Ok(client) => client.post(url).send().await.and_then(reqwest::Response::error_for_status).map(drop),
             Err(error) => Err(error),
         };
-        let (state, reason) = match asked {
+        let anew = async {
+            asked.map_err(|error| error.without_url().to_string())?;
+            set_up_anew(&self.shared.gate.store, target).await.map_err(|error| error.to_string())
+        };
+        let (state, reason) = match anew.await {
             Ok(()) => (TargetState::Unknown, "it was recycled".to_owned()),
             // The address may hold a secret: it is not repeated.
-            Err(error) => (TargetState::Quarantined, format!("it could not be recycled: {}", error.without_url())),
+            Err(why) => (TargetState::Quarantined, format!("it could not be recycled: {why}")),
         };
         self.shared.sessions.forget(target);
         held(&self.shared.sessions.recycled).remove(target);
@@ -233,6 +285,18 @@ impl Service {
     async fn set(&self, target: &TargetName, state: TargetState, reason: &str) -> Result<(), EngineError> {
         Ok(self.shared.gate.store.set_target(target, state, reason, self.now()).await?)
     }
+}
+
+/// From now on it does not count what the last run on this target could do there.
+pub(super) async fn set_up_anew(store: &Store, target: &TargetName) -> Result<(), StoreError> {
+    match store.last_run_on(target).await? {
+        Some(run) => store.put_fact(&run, TRUSTED_AGAIN, &true).await,
+        None => Ok(()),
+    }
+}
+
+fn had_host_power(run: &RunId, reason: &str) -> String {
+    format!("run {run} had host power ({reason}): set it up anew, then `cc-ci target trust`")
 }
 
 async fn images(docker: &Docker) -> Result<BTreeSet<String>, EngineError> {

@@ -184,9 +184,13 @@ impl Organisation {
 
     /// Puts a recipe of `tests/recipes` there.
     pub(crate) fn recipe(&self, recipe: &str) {
+        self.recipe_from(recipe, &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes").join(recipe));
+    }
+
+    /// Puts the recipe of a folder there.
+    pub(crate) fn recipe_from(&self, recipe: &str, from: &Path) {
         let body = json!({"name": recipe, "default_branch": "main"});
         self.admin(Method::POST, &format!("/orgs/{}/repos", self.name), &body);
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipes").join(recipe);
         said(Command::new("cp").arg("--recursive").arg(from).arg(self.folder.path().join(recipe)));
         self.git(recipe, &["init", "--quiet"]);
         self.git(recipe, &["add", "."]);
@@ -198,6 +202,12 @@ impl Organisation {
     /// Puts a recipe of `tests/recipes` there, with a pull request by the maintainer that changes its README.
     pub(crate) fn pull_request(&self, recipe: &str) -> PullRequest<'_> {
         self.recipe(recipe);
+        self.change(recipe, "change", "A change")
+    }
+
+    /// Puts a recipe of a test's own there, with a pull request by the maintainer.
+    pub(crate) fn pull_request_of(&self, recipe: &str, from: &Path) -> PullRequest<'_> {
+        self.recipe_from(recipe, from);
         self.change(recipe, "change", "A change")
     }
 
@@ -236,6 +246,27 @@ impl Organisation {
     /// Merges into the default branch, as a push of the maintainer; returns the new tip.
     pub(crate) fn push_to_main(&self, recipe: &str) -> String {
         self.push(recipe, "main", &self.remote("admin", &self.name, recipe))
+    }
+
+    /// The same with these files written before, path and text.
+    pub(crate) fn push_files_to_main(&self, recipe: &str, files: &[(&str, &str)]) -> String {
+        self.write(recipe, files);
+        self.push_to_main(recipe)
+    }
+
+    /// A pull request by the maintainer with these files, from a branch of that name.
+    pub(crate) fn change_files(&self, recipe: &str, branch: &str, files: &[(&str, &str)]) -> PullRequest<'_> {
+        self.write(recipe, files);
+        self.change(recipe, branch, "A change")
+    }
+
+    fn write(&self, recipe: &str, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            let place = self.folder.path().join(recipe).join(path);
+            std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+            std::fs::write(place, text).unwrap();
+            self.git(recipe, &["add", path]);
+        }
     }
 
     /// Pushes an annotated tag.

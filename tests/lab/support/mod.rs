@@ -1,11 +1,15 @@
 //! The lab's targets, one test at a time each, and the program under test.
 
+pub(crate) mod bare;
 pub(crate) mod browser;
 mod children;
 mod endings;
 mod figures;
 pub(crate) mod forge;
+pub(crate) mod judged;
+mod neighbour;
 mod recipe;
+pub(crate) mod registry;
 pub(crate) mod relay;
 mod run;
 
@@ -23,6 +27,7 @@ use cc_ci::domain::swarm::Snapshot;
 
 pub(crate) use endings::{Ending, Endings};
 pub(crate) use figures::figure;
+pub(crate) use neighbour::Neighbour;
 pub(crate) use recipe::{Recipe, edited};
 pub(crate) use run::{Finished, Running, until};
 
@@ -76,7 +81,7 @@ pub(crate) fn lab() -> Lab {
 }
 
 /// Where `lab up` left targets.toml and the runner image.
-fn shared_state() -> PathBuf {
+pub(crate) fn shared_state() -> PathBuf {
     let given = std::env::var_os("CC_CI_STATE").map(PathBuf::from);
     cc_ci::config::state_folder(given, |name| std::env::var(name).ok())
 }
@@ -160,6 +165,11 @@ impl Lab {
         let mut command = Command::new("docker");
         command.arg("exec").args(options).arg(self.container).args(arguments);
         command
+    }
+
+    /// Makes the whole target stand still, or go on.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        said(Command::new("docker").args([if frozen { "pause" } else { "unpause" }, self.container]));
     }
 
     /// Copies a folder onto the target, by the back door.

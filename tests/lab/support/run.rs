@@ -1,6 +1,6 @@
 //! One `cc-ci run` under test: watched by its log, signalled, killed, or left to end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -37,6 +37,8 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
     pub(crate) results: Option<Results>,
     pub(crate) log: Vec<Record>,
+    /// The files that `--out` left, by name.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Running {
@@ -104,16 +106,33 @@ impl Running {
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Finished {
         let status = until("the end of the run", || self.child.try_wait().unwrap());
-        let results = std::fs::read(self.output.path().join("out/results.json")).ok();
-        let log = std::fs::read(self.output.path().join("out/log.jsonl")).unwrap_or_default();
+        let out = std::fs::read_dir(self.output.path().join("out")).into_iter().flatten().flatten();
+        let files: BTreeMap<String, Vec<u8>> = out
+            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap()))
+            .collect();
+        let results = files.get("results.json").map(|json| {
+            assert_valid(json);
+            serde_json::from_slice(json).unwrap()
+        });
         Finished {
             code: status.code(),
             stdout: self.file("stdout"),
             stderr: self.file("stderr"),
-            results: results.and_then(|results| serde_json::from_slice(&results).ok()),
-            log: read(&log).0,
+            results,
+            log: read(files.get("log.jsonl").map_or(&[], Vec::as_slice)).0,
+            files,
         }
     }
+}
+
+/// Whatever a run writes holds to the schema that is committed.
+fn assert_valid(results: &[u8]) {
+    let schema: serde_json::Value = serde_json::from_str(include_str!("../../../docs/results.schema.json")).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let results: serde_json::Value = serde_json::from_slice(results).unwrap();
+    let wrong = validator.validate(&results).err();
+    let wrong: Vec<String> = wrong.into_iter().flatten().map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "not valid: {wrong:#?}\n{results:#}");
 }
 
 impl Drop for Running {

@@ -6,8 +6,8 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::Record;
 use cc_ci::domain::results::{
-    Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Revision, RunFacts, Severity,
-    StageOutcome, Target as RanOn, Timing,
+    Artefact, Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Resources,
+    Revision, RunFacts, ServiceMemory, Severity, StageOutcome, Store, Target as RanOn, Timing,
 };
 use cc_ci::domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +30,8 @@ fn after(started: Timestamp, ms: i64) -> Timestamp {
 
 pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
     RunFacts {
+        host_power: None,
+        tests: None,
         run: RunId::from_random([1; 12]),
         recipe: RecipeName::parse(recipe).unwrap(),
         head: Revision {
@@ -38,6 +40,7 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
             dirty: false,
             source: format!("https://git.example.org/recipes/{recipe}.git"),
         },
+        base: None,
         stages: [Stage::Prepare, Stage::Lint, Stage::Install, Stage::Teardown]
             .map(|it| (it, StageOutcome::Done))
             .into(),
@@ -59,10 +62,12 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
         lint: vec![LintLine {
             rule: "image_latest".into(),
             severity: Severity::Hint,
+            new: true,
             file: "compose.yml".into(),
             line: Some(5),
             text: "`app` uses an image without a fixed tag".into(),
             advice: "Name a version, so that a deploy can be repeated.".into(),
+            why: "The tag moves: two deploys of one version differ.".into(),
         }],
         cancelled: false,
         kept: false,
@@ -81,11 +86,20 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
             ],
         ),
         marks: Vec::new(),
+        host: Vec::new(),
         deploys: Deploys { fresh: 1, upgrade: 0 },
         images: vec![Image {
             service: "app".into(),
             image: format!("registry.example.org/{recipe}:2.1.0"),
             digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
+        }],
+        pulls: vec![Pull {
+            image: format!("registry.example.org/{recipe}:2.1.0"),
+            services: vec!["app".into()],
+            digest: Some(format!("sha256:{}", "61be90ab".repeat(8))),
+            store: Store::Cold,
+            bytes: 45_300_000,
+            ms: 3_240,
         }],
         driver: Driver { name: "stack".into(), version: "0.1.0".into() },
         target: RanOn {
@@ -96,6 +110,13 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
         started,
         finished: after(started, 39_350),
         warnings: Vec::new(),
+        resources: Resources {
+            memory: vec![ServiceMemory { service: "app".into(), peak_bytes: 38_400_000, limit_bytes: Some(256 << 20) }],
+            image_bytes: Some(74_000_000),
+        },
+        artefacts: [("log.jsonl", 23_450), ("evidence.tar.gz", 9_876)]
+            .map(|(name, bytes)| Artefact { name: name.into(), bytes, sha256: "0c77a1e5".repeat(8) })
+            .into(),
     }
 }
 

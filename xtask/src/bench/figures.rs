@@ -7,18 +7,9 @@ use serde::Serialize;
 /// Everything that was measured in one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Figures {
-    pub(super) machine: Machine,
     /// The builds of the gate, in the order of each figure's values.
     pub(super) builds: Vec<String>,
     pub(super) figures: Vec<Figure>,
-}
-
-/// The machine that it was measured on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(super) struct Machine {
-    pub(super) cores: usize,
-    pub(super) processor: String,
-    pub(super) memory_mb: f64,
 }
 
 /// One thing that was measured of the gate, and of Gitea.
@@ -46,8 +37,6 @@ impl Figure {
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Machine { cores, processor, memory_mb } = &self.machine;
-        writeln!(f, "{cores} cores ({processor}), {:.0} GB of memory\n", memory_mb / 1_000.0)?;
         let gates: Vec<String> = self.builds.iter().map(|build| format!("cc-ci, {build}")).collect();
         writeln!(f, "| | goal | {} | Gitea |", gates.join(" | "))?;
         writeln!(f, "|---|---|{}---|", "---|".repeat(gates.len()))?;
@@ -92,7 +81,6 @@ mod tests {
 
     #[test]
     fn each_goal_is_met_or_missed_with_its_cause() {
-        let machine = Machine { cores: 2, processor: "a processor".to_owned(), memory_mb: 8_000.0 };
         let figure = |what: &str, unit, goal, gate: [f64; 2], gitea, cause: &str| Figure {
             what: what.to_owned(),
             unit,
@@ -106,8 +94,7 @@ mod tests {
             figure("start", "s", Some(0.3), [0.123, 0.05], None, ""),
             figure("of it", "MB", None, [10.0, 9.0], Some(100.0), ""),
         ];
-        let told = Figures { machine, builds: vec!["dev".to_owned(), "release".to_owned()], figures }.to_string();
-        assert!(told.starts_with("2 cores (a processor), 8 GB of memory\n"), "{told}");
+        let told = Figures { builds: vec!["dev".to_owned(), "release".to_owned()], figures }.to_string();
         assert!(told.contains("| memory | ≤ 30 MB | 41 MB, **missed** | 30 MB, met | 150 MB |\n"), "{told}");
         assert!(told.contains("| start | ≤ 0.3 s | 0.12 s, met | 0.05 s, met |  |\n"), "{told}");
         assert!(told.contains("| of it |  | 10 MB | 9 MB | 100 MB |\n"), "{told}");

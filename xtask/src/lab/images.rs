@@ -18,7 +18,9 @@ pub(crate) const HASH_LABEL: &str = "cc-ci.lab.hash";
 pub(crate) const GO: Image = Image::new("lab/go:latest", "go");
 /// A test Swarm host.
 pub(crate) const TARGET: Image = Image::new("lab/target:latest", "target").with_go();
-/// The registry and the front that plays its failures.
+/// What stands before the registry and plays its failures.
+pub(crate) const FRONT: Image = Image::new("lab/front:latest", "front");
+/// The registry.
 pub(crate) const REGISTRY: Image = Image::new("lab/registry:latest", "registry").with_go();
 /// The lab's application.
 pub(crate) const WEB: [Image; 3] = [

@@ -4,7 +4,8 @@
 //! ```text
 //! engine
 //! ├── cc-ci-lab-forge          Gitea, 127.0.0.1:3300
-//! ├── cc-ci-lab-registry       registry.lab:5000 for targets, 127.0.0.1:5000 for pushes
+//! ├── cc-ci-lab-registry       127.0.0.1:5000 for pushes
+//! ├── cc-ci-lab-front          registry.lab:5000 for targets: the same registry, with failures on demand
 //! ├── cc-ci-lab-target-gate    sshd, inner engine, one-node swarm: target `lab`
 //! │   └── traefik_ci_lab_test  host ports 80 and 443
 //! ├── cc-ci-lab-target-second  the same again: target `second`
@@ -19,6 +20,7 @@ mod compile;
 mod content;
 mod engine;
 mod forge;
+mod front;
 mod gate_image;
 mod images;
 mod places;
@@ -46,7 +48,7 @@ pub(crate) use target::{Access, Target};
 
 use crate::process::{docker, output, run, succeeds};
 use crate::steps::{say, timed};
-use images::{GO, REGISTRY, SERVICES, TARGET, WEB};
+use images::{FRONT, GO, REGISTRY, SERVICES, TARGET, WEB};
 
 /// The domain of the lab's apps.
 pub(crate) const DOMAIN: &str = "ci.lab.test";
@@ -159,6 +161,7 @@ pub(crate) fn down(targets: &[Target], images: bool) -> Result<()> {
     targets_file::remove(&places, &Target::wanted(&[])?)?;
     Target::all()?.iter().try_for_each(removed)?;
     timed("registry, forge and network removed", || {
+        front::remove();
         registry::remove()?;
         forge::remove()?;
         succeeds(&mut docker(["network", "rm", NETWORK]));
@@ -221,10 +224,10 @@ fn swarm(places: &Places, named: &[Target]) -> Result<Lab> {
         GO.ensure(places)?;
         let proxy_image = scope.spawn(|| traefik::ensure(places));
         let forge_program = scope.spawn(|| forge::compile(places));
-        for image in [&TARGET, &REGISTRY].into_iter().chain(&WEB) {
+        for image in [&TARGET, &REGISTRY, &FRONT].into_iter().chain(&WEB) {
             image.ensure(places)?;
         }
-        timed("registry", registry::ensure)?;
+        timed("registry", || registry::ensure().and_then(|()| front::ensure()))?;
         let accesses = on_each(&targets, |target| {
             timed(&format!("target {}, swarm ready", target.section()), || target.ensure(places))
         })?;

@@ -1,4 +1,4 @@
-//! The lab's registry: `registry.lab:5000` for test hosts, a port of the loopback for pushes.
+//! The lab's registry: a port of the loopback for pushes, `store.lab` for what stands before it and plays its failures.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,14 +13,19 @@ use crate::process::{docker, output, run, succeeds, until};
 /// Its container and its volume.
 pub(crate) const CONTAINER: &str = "cc-ci-lab-registry";
 
+/// Its name in the lab's network.
+const ALIAS: &str = "store.lab";
+
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Starts the registry unless it runs; one made from an older image is made anew.
+/// Starts the registry unless it runs; one made from an older image, or that test hosts reach directly, is made anew.
 pub(crate) fn ensure() -> Result<()> {
     ensure_network()?;
     match container_image(CONTAINER) {
-        Some(image) if images::id(REGISTRY.tag).as_ref() == Some(&image) => run(&mut docker(["start", CONTAINER]))?,
+        Some(image) if images::id(REGISTRY.tag).as_ref() == Some(&image) && is_behind_the_front() => {
+            run(&mut docker(["start", CONTAINER]))?;
+        }
         Some(_) => {
             run(&mut docker(["rm", "--force", CONTAINER]))?;
             create()?;
@@ -60,8 +65,14 @@ fn create() -> Result<()> {
     let volume = format!("{CONTAINER}:/var/lib/registry");
     let port = format!("{}:5000", address());
     let mut command = docker(["run", "--detach", "--name", CONTAINER, "--network", NETWORK]);
-    command.args(["--network-alias", "registry.lab", "--volume", &volume, "--publish", &port, REGISTRY.tag]);
+    command.args(["--network-alias", ALIAS, "--volume", &volume, "--publish", &port, REGISTRY.tag]);
     output(&mut command).map(drop)
+}
+
+fn is_behind_the_front() -> bool {
+    let format = format!("{{{{(index .NetworkSettings.Networks {NETWORK:?}).Aliases}}}}");
+    output(&mut docker(["container", "inspect", "--format", &format, CONTAINER]))
+        .is_ok_and(|found| found.contains(ALIAS))
 }
 
 /// Where pushes go. `CC_CI_LAB_REGISTRY_PORT` is for a machine whose port 5000 is taken.

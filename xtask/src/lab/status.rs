@@ -4,10 +4,10 @@ use std::fmt;
 
 use anyhow::Result;
 
-use super::images::{GO, REGISTRY, SERVICES, TARGET, WEB, id};
+use super::images::{FRONT, GO, REGISTRY, SERVICES, TARGET, WEB, id};
 use super::places::Places;
 use super::target::Target;
-use super::{base, engine, proxy, registry, runner, traefik};
+use super::{base, engine, front, proxy, registry, runner, traefik};
 
 /// One line per part.
 pub(crate) struct Status {
@@ -29,7 +29,7 @@ impl Status {
         if parts[0].up {
             let missing = missing_images();
             parts.push(part("images", missing.is_empty(), listed("missing", &missing)));
-            parts.push(part("registry", registry::answers(), String::new()));
+            parts.push(part("registry", registry::answers() && front::answers(), String::new()));
             for target in Target::wanted(&[])? {
                 let (ready, name) = (target.ready(), target.section());
                 parts.push(part("target", ready, name.to_owned()));
@@ -72,7 +72,7 @@ fn listed(what: &str, names: &[&str]) -> String {
 }
 
 fn missing_images() -> Vec<&'static str> {
-    let images = [&GO, &TARGET, &REGISTRY].into_iter().chain(&WEB).chain(&SERVICES);
+    let images = [&GO, &TARGET, &REGISTRY, &FRONT].into_iter().chain(&WEB).chain(&SERVICES);
     let tags = images.map(|image| image.tag).chain([base::IMAGE, traefik::IMAGE]);
     tags.filter(|tag| id(tag).is_none()).collect()
 }

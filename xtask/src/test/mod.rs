@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything that must hold before a change is merged, lab included. A part that fails stops no other one.
 
 mod deny;
+mod figures;
 mod files;
+mod fuzz;
 mod parts;
 mod soak;
 mod sqlx;
@@ -87,6 +89,11 @@ pub(crate) fn test(yes: bool, only: &[Group]) -> Result<Tally> {
         }
     });
     parts.say_all();
+    if chosen(Group::Lab) {
+        say("");
+        figures::table(&checkout).lines().for_each(say);
+        say("");
+    }
     say(format!("{:12} {:5.1} min", "together", begun.elapsed().as_secs_f64() / 60.0));
     Ok(parts.sum())
 }
@@ -148,6 +155,9 @@ fn lab_tests(parts: &mut Parts, checkout: &Path, lab_is_up: bool) {
     }
     if !lab_is_up {
         return parts.check(PART, |_| bail!("not run, since the lab is not up"));
+    }
+    if let Err(error) = figures::forget(checkout) {
+        return parts.check(PART, |_| Err(error));
     }
     let arguments = ["test", "--package", "cc-ci", "--test", LAB_TESTS, "--", "--test-threads=2"];
     parts.tests(PART, &mut in_checkout(checkout, &arguments));

@@ -1,64 +1,98 @@
-//! `cargo xtask soak`: ten thousand schedules of faults, in a profile of their own; the first time, that has to be built.
+//! `cargo xtask soak`: ten thousand schedules of faults, and a million inputs of each kind, in a profile of their own; the first time,
+//! that has to be built.
 //!
 //! A process for each core, kept there: a schedule hands work between its threads all the time, and that costs half as much on one
 //! core as across two.
 
 use std::fs;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::in_checkout;
+use super::{fuzz, in_checkout};
 use crate::children::{end_on_signals, logged, start};
 use crate::lab::Places;
 use crate::process::{cargo_on, tail};
 use crate::steps::say;
 
-const BUILT: [&str; 6] = ["test", "--profile", "soak", "--package", "cc-ci", "--test"];
+pub(super) const BUILT: [&str; 6] = ["test", "--profile", "soak", "--package", "cc-ci", "--test"];
 /// The name of the test that tells them.
 const SCHEDULES: &str = "s46_whatever_breaks_nothing_is_lost_and_nothing_doubled";
 /// The last lines of a process that failed.
 const TAIL: usize = 60;
 
-/// Tells that many schedules, from this seed on.
-pub(crate) fn soak(schedules: u64, seed: u64) -> Result<ExitCode> {
+/// Tells that many schedules and draws that many inputs, from this seed on; none of one sort leaves it out.
+pub(crate) fn soak(schedules: u64, inputs: u64, seed: u64) -> Result<ExitCode> {
     end_on_signals()?;
     let checkout = Places::find()?.checkout;
-    let mut build = in_checkout(&checkout, &BUILT);
-    if !start(build.args(["stories", "--no-run"]))?.wait()?.success() {
-        bail!("the tests do not compile");
-    }
     let logs = checkout.join("target/xtask-soak");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    let holds = (schedules == 0 || tell(&checkout, &logs, schedules, seed)?)
+        & (inputs == 0 || fuzz::fuzz(&checkout, &logs, inputs, seed)?);
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tells schedules. Returns whether all is well.
+fn tell(checkout: &Path, logs: &Path, schedules: u64, seed: u64) -> Result<bool> {
+    build(checkout, "stories")?;
     say(format!("{schedules} schedules from seed {seed}; logs in {}", logs.display()));
-    let (cores, begun) = (cores()?, Instant::now());
-    let (share, rest) = (schedules / cores.len() as u64, schedules % cores.len() as u64);
-    let told: Vec<Result<Told>> = thread::scope(|scope| {
-        let mut next = seed;
+    let begun = Instant::now();
+    let told = on_each_core(schedules, seed, |core, first, times| {
+        process(checkout, core, first, times, &logs.join(format!("core-{core}.log")))
+    })?;
+    let sum = told.into_iter().fold(Told::default(), Told::and);
+    say(format!("{sum}, {} s", begun.elapsed().as_secs()));
+    Ok(!sum.failed)
+}
+
+/// Compiles one of the test programs.
+pub(super) fn build(checkout: &Path, test: &str) -> Result<()> {
+    if !start(in_checkout(checkout, &BUILT).args([test, "--no-run"]))?.wait()?.success() {
+        bail!("the tests do not compile");
+    }
+    Ok(())
+}
+
+/// Divides the work among the cores: each is given its number, its first seed, and how many.
+pub(super) fn on_each_core<T: Send>(
+    all: u64,
+    seed: u64,
+    work: impl Fn(usize, u64, u64) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let cores = cores()?;
+    let (share, rest) = (all / cores.len() as u64, all % cores.len() as u64);
+    thread::scope(|scope| {
+        let (mut next, work) = (seed, &work);
         let processes: Vec<_> = (cores.iter().zip(0..))
             .map(|(core, index)| {
                 let (first, times) = (next, share + u64::from(index < rest));
                 next += times;
-                let (log, checkout) = (logs.join(format!("core-{core}.log")), &checkout);
-                scope.spawn(move || process(checkout, *core, first, times, &log))
+                scope.spawn(move || work(*core, first, times))
             })
             .collect();
-        processes.into_iter().map(|process| process.join().unwrap_or_else(|_| bail!("a thread panicked"))).collect()
-    });
-    let told = told.into_iter().collect::<Result<Vec<Told>>>()?;
-    let sum = told.into_iter().fold(Told::default(), Told::and);
-    say(format!("{sum}, {} s", begun.elapsed().as_secs()));
-    Ok(if sum.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        let ended: Vec<Result<T>> = processes
+            .into_iter()
+            .map(|process| process.join().unwrap_or_else(|_| bail!("a thread panicked")))
+            .collect();
+        ended.into_iter().collect()
+    })
+}
+
+/// Cargo with a test program, kept on one core.
+pub(super) fn on_core(checkout: &Path, core: usize) -> Command {
+    let mut command = cargo_on(core);
+    command.current_dir(checkout).args(BUILT);
+    command
 }
 
 /// One process, on one core.
 fn process(checkout: &Path, core: usize, first: u64, times: u64, log: &Path) -> Result<Told> {
     fs::write(log, "")?;
-    let mut command = cargo_on(core);
-    command.current_dir(checkout).args(BUILT).args(["stories", "--", "--nocapture", SCHEDULES]);
+    let mut command = on_core(checkout, core);
+    command.args(["stories", "--", "--nocapture", SCHEDULES]);
     command.env("CC_CI_SCHEDULES", times.to_string()).env("CC_CI_SEED", first.to_string());
     let success = logged(&mut command, log)?.success();
     let told = fs::read_to_string(log)?.lines().find_map(Told::read);

@@ -1,5 +1,6 @@
 //! Stories about a simulated Swarm, and properties over random ones.
 
+mod catalogue;
 mod other_ends;
 mod properties;
 mod script;

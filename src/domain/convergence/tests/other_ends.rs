@@ -186,6 +186,42 @@ fn s27_progress_in_the_log_goes_on_until_the_deadline() {
     assert!(finding.sentence.starts_with("not everything runs after 15 min; app: "));
 }
 
+#[test]
+fn s27_a_healthy_peers_log_and_the_same_line_again_are_no_progress() {
+    let app = service("app").up_after(5_000_000).healthcheck(1_000);
+    let mut lab = lab([app, service("db").up_after(1_000).healthcheck(1_000)]);
+    let wanted = lab.wanted();
+    let mut memory = Memory::default();
+    let finding = loop {
+        (0..50).for_each(|_| lab.step());
+        let mut snapshot = lab.snapshot();
+        for (id, container) in &mut snapshot.containers {
+            let line = if id.contains("db") { format!("GET /health {}", lab.now) } else { "waiting for x".to_owned() };
+            container.last_lines = vec![line; 20];
+        }
+        let (next, progress) = fold(memory, &wanted, &snapshot, &Rules::default(), Stage::Install);
+        memory = next;
+        match progress {
+            Progress::Starting { .. } => {}
+            Progress::Converged => panic!("converged"),
+            Progress::Failed(findings) => break findings[0].clone(),
+        }
+    };
+    assert_eq!(finding.kind, Kind::Stalled);
+    assert!((600_000..640_000).contains(&lab.now), "{}", lab.now);
+    let lines = finding.evidence.iter().find(|evidence| evidence.what == "last log lines of app").unwrap();
+    assert!(lines.text.ends_with("waiting for x"), "{}", lines.text);
+}
+
+#[test]
+fn s27_an_exit_and_a_new_line_reset_the_clock() {
+    let acts = [Act::Exits { after: 400_000, code: 1 }, Act::Lives];
+    let app = service("app").acts(acts).up_after(5_000_000).healthcheck(1_000);
+    let ended = lab([app]).ends();
+    assert_eq!(ended.headline().kind, Kind::Deadline, "{}", ended.headline().sentence);
+    assert_eq!(ended.after, 900_000);
+}
+
 fn watched(lab: &mut Lab, mut memory: Memory, seconds: u64) -> Vec<Finding> {
     let wanted = lab.wanted();
     let mut findings = Vec::new();
