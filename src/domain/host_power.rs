@@ -9,9 +9,9 @@
 //! - `cap_add`;
 //! - the network called `host`, which a service joins by `external: true`.
 //!
-//! Harmless are read-only mounts of the host's time zone ([`HARMLESS`]): the same few bytes on every machine, and nothing that a
+//! Harmless are read-only mounts of the host's time zone (`HARMLESS`): the same few bytes on every machine, and nothing that a
 //! symbolic link of the recipe could turn elsewhere. Harmless are the capabilities that every container has anyway, and those
-//! that end at the container's own network or memory ([`HARMLESS_CAPABILITIES`]). `sysctls` and `ulimits` are harmless: the engine
+//! that end at the container's own network or memory (`HARMLESS_CAPABILITIES`). `sysctls` and `ulimits` are harmless: the engine
 //! takes only those that belong to the container's own namespaces. All else counts, known or not.
 
 use std::fmt;

@@ -116,22 +116,31 @@ fn hits(rule: &'static Rule, seen: &Seen<'_>, known: &Known) -> Vec<Hit> {
     let mut told = HashSet::new();
     let mut places = places(rule, seen);
     places.retain(|place| told.insert((place.file.clone(), place.about.clone(), place.text.clone())));
-    let left_out = places.split_off(places.len().min(MOST));
+    let mut left_out = places.split_off(places.len().min(MOST));
+    let weighed = |place: &Place| {
+        let severity = weight(rule, place, seen);
+        // What was only a hint is a new error where it has become one.
+        let key = (rule.id, place.file.clone(), place.about.clone());
+        (severity, known.get(&key).is_none_or(|before| severity < *before))
+    };
     let hit = |place: Place| {
-        let severity = weight(rule, &place, seen);
+        let (severity, new) = weighed(&place);
+        // The file is searched for the line: only for what is told.
         let line = place.line(seen.files);
         let Place { file, about, text, .. } = place;
-        let key = (rule.id, file, about);
-        // What was only a hint is a new error where it has become one.
-        let new = known.get(&key).is_none_or(|before| severity < *before);
-        let (_, file, about) = key;
         Hit { rule, severity, line, text: one_line(&text, SENTENCE), file: one_line(&file, SENTENCE), about, new }
     };
     let mut hits: Vec<Hit> = places.into_iter().map(hit).collect();
     let number = left_out.len();
     // The heaviest of them is told in their place, so that no new error is lost.
-    let rest = left_out.into_iter().map(hit).min_by_key(|hit| (hit.severity, !hit.new));
-    hits.extend(rest.map(|hit| Hit { text: format!("{}; and {} more like it", hit.text, number - 1), ..hit }));
+    let heaviest = (0..number).min_by_key(|&index| {
+        let (severity, new) = weighed(&left_out[index]);
+        (severity, !new)
+    });
+    if let Some(index) = heaviest {
+        let rest = hit(left_out.swap_remove(index));
+        hits.push(Hit { text: format!("{}; and {} more like it", rest.text, number - 1), ..rest });
+    }
     hits
 }
 

@@ -283,10 +283,7 @@ fn s14_lightweight_tags() {
     let lightweight = ["0.9.0+1".to_owned(), "1.0.0+1".to_owned()];
     let around = Around { lightweight: &lightweight, ..Around::default() };
     let hits = lint(&recipe(SAMPLE, SHELL, COMPOSE), &around);
-    assert_eq!(
-        told_of(&hits),
-        ["C022 Hint refs/tags:- 2 tags are lightweight, not annotated: `0.9.0+1` and 1 more"]
-    );
+    assert_eq!(told_of(&hits), ["C022 Hint refs/tags:- 2 tags are lightweight, not annotated: `0.9.0+1` and 1 more"]);
     assert!(hits[0].rule.advice.contains("git tag -a"));
 }
 

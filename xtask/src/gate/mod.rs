@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_key_gets_the_options_that_are_documented() {
-        let documented = include_str!("../../../docs/operators.md");
+        let documented = include_str!("../../../docs/targets.md");
         assert!(documented.contains(&format!("{OPTIONS} ssh-ed25519 AAAA… cc-ci")));
     }
 }
