@@ -164,7 +164,7 @@ impl Writer {
     async fn write(mut self, end: CancellationToken) -> Result<()> {
         loop {
             self.say(&end).await?;
-            let told = End { verdict: Verdict::NotJudged, sentence: "not judged: made up", level: 0, results: "null" };
+            let told = End { verdict: Verdict::NotJudged, sentence: "not judged: made up", level: 0, report: None };
             self.store.finish(&self.run, &told, Timestamp::now()).await?;
             self.store.answered(&self.run).await?;
             if end.is_cancelled() {

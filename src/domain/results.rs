@@ -325,7 +325,7 @@ impl LintLine {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Resources {
-    /// Peak memory, by service.
+    /// Peak memory of each service, in the order of their names.
     pub memory: Vec<ServiceMemory>,
     /// Bytes of the app's images on the target; layers that two of them share count twice.
     pub image_bytes: Option<u64>,

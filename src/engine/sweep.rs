@@ -98,7 +98,7 @@ impl Sweep<'_> {
             verdict: Verdict::NotJudged,
             sentence: "not judged: its process died; what it left was swept",
             level: 0,
-            results: "null",
+            report: None,
         };
         self.store.finish(run, &end, now).await?;
         Ok(())

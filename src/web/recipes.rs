@@ -1,5 +1,7 @@
 //! The recipes that are watched, and one recipe: where it stands, its pull requests, its history.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -9,14 +11,16 @@ use super::error::Failed;
 use super::frame::Frame;
 use super::view::{Row, State as RunState, paged, query_number, query_value};
 use super::visitor::Visitor;
-use super::{Here, Site, rendered, why};
-use crate::adapters::store::Shown;
+use super::{Here, rendered, why};
+use crate::adapters::store::{Overview, Shown};
 use crate::domain::ids::RecipeName;
 use crate::domain::results::duration;
 
 const RECIPES: usize = 30;
 const HISTORY: usize = 25;
+/// Pull requests on the page of a recipe, and in the list.
 const PULLS: i64 = 8;
+const LISTED_PULLS: i64 = 3;
 /// Verdicts in a row of glyphs.
 const GLYPHS: i64 = 10;
 
@@ -64,9 +68,10 @@ pub(super) async fn list(
 ) -> Result<Response, Failed> {
     let after = query_value(query.as_deref(), "after").unwrap_or_default();
     let (names, more) = paged(site.service.store().recipe_names(&after, RECIPES as i64 + 1).await?, RECIPES);
+    let overviews = site.service.store().overviews(&names, LISTED_PULLS, GLYPHS).await?;
     let mut recipes = Vec::new();
-    for name in &names {
-        recipes.push(line(&site, name).await?);
+    for (name, overview) in names.iter().zip(overviews) {
+        recipes.push(Line::of(name, overview, site.service.usual(name).await?));
     }
     rendered(&List {
         frame: Frame::new(&site, visitor, "recipes").await?,
@@ -77,17 +82,18 @@ pub(super) async fn list(
     })
 }
 
-async fn line(site: &Site, name: &str) -> Result<Line, Failed> {
-    let store = site.service.store();
-    let recent = store.show_runs_of(name, None, GLYPHS).await?;
-    Ok(Line {
-        name: name.to_owned(),
-        judged: store.show_last_judged(name).await?.map(Row::from),
-        green: store.show_last_green(name).await?.as_ref().map(label).unwrap_or_default(),
-        pulls: store.show_pulls_of(name, 3).await?.into_iter().map(Row::from).collect(),
-        glyphs: recent.iter().rev().filter(|run| run.verdict.is_some()).map(RunState::of).collect(),
-        usually: site.service.usual(name).await?.map(|usual| duration(why::ms(usual))),
-    })
+impl Line {
+    fn of(name: &str, overview: Overview, usual: Option<Duration>) -> Self {
+        let Overview { judged, green, pulls, recent } = overview;
+        Self {
+            name: name.to_owned(),
+            judged: judged.map(Row::from),
+            green: green.as_ref().map(label).unwrap_or_default(),
+            pulls: pulls.into_iter().map(Row::from).collect(),
+            glyphs: recent.iter().rev().filter(|run| run.verdict.is_some()).map(RunState::of).collect(),
+            usually: usual.map(|usual| duration(why::ms(usual))),
+        }
+    }
 }
 
 pub(super) async fn page(
@@ -103,15 +109,16 @@ pub(super) async fn page(
     if history.is_empty() && before.is_none() && !store.knows_recipe(name).await? {
         return Err(Failed::NoSuch("recipe of that name here"));
     }
-    let green = store.show_last_green(name).await?;
+    let Overview { judged, green, pulls, .. } =
+        store.overviews(&[name.to_owned()], PULLS, 0).await?.pop().unwrap_or_default();
     rendered(&Page {
         frame: Frame::new(&site, visitor, "recipes").await?,
         name: name.to_owned(),
-        judged: store.show_last_judged(name).await?.map(Row::from),
+        judged: judged.map(Row::from),
         green_label: green.as_ref().map(label).unwrap_or_default(),
         green: green.map(Row::from),
         usually: site.service.usual(name).await?.map(|usual| duration(why::ms(usual))),
-        pulls: store.show_pulls_of(name, PULLS).await?.into_iter().map(Row::from).collect(),
+        pulls: pulls.into_iter().map(Row::from).collect(),
         first: before.is_none(),
         older: history.last().filter(|_| more).map(|run| run.number),
         history: history.into_iter().map(Row::from).collect(),

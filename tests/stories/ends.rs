@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cc_ci::adapters::store::{Asked, End};
+use cc_ci::adapters::store::{Asked, End, Report};
 use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, TargetName};
 use cc_ci::domain::registry::{ImageName, Refusal, judge};
@@ -29,7 +29,8 @@ impl Scene {
     pub(crate) async fn end(&self, run: &Asked, ends: Ends) {
         let results = conclude(self.facts(run, ends));
         let json = serde_json::to_string(&results).unwrap();
-        let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
+        let report = Some(Report { results: &json, signature: None });
+        let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, report };
         self.store().finish(&run.id, &end, self.clock.now()).await.unwrap();
     }
 

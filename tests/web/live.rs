@@ -80,7 +80,7 @@ fn say(site: &Site, asked: &Asked, texts: &[&str]) {
 }
 
 async fn finish(site: &Site, asked: &Asked) {
-    let end = End { verdict: Verdict::NotJudged, sentence: "not judged: x", level: 0, results: "null" };
+    let end = End { verdict: Verdict::NotJudged, sentence: "not judged: x", level: 0, report: None };
     assert!(site.service.store().finish(&asked.id, &end, Timestamp::now()).await.unwrap());
 }
 

@@ -66,13 +66,13 @@ pub struct Asked {
     pub verdict: Option<Verdict>,
     /// The verdict in one sentence.
     pub sentence: String,
-    /// results.json; `null` for a run that never began.
+    /// results.json, until its end is told; none of a run that never began.
     pub results: Option<String>,
 }
 
 const ASKED: &str = "SELECT id, number, state, cause, recipe, repository, pull, head, coalesce(asked_by, '') AS asked_by, options, attempt, weight,
     ports, images, comment, post, vouched, first_try, sweep, queued_at, target, started_at, finished_at, cancelled, verdict,
-    coalesce(sentence, '') AS sentence, CASE WHEN answered = 0 THEN results END AS results,
+    coalesce(sentence, '') AS sentence, (SELECT results FROM report WHERE report.run = run.id AND answered = 0) AS results,
     (SELECT name FROM stage WHERE stage.run = run.id ORDER BY started_at DESC, rowid DESC LIMIT 1) AS stage FROM run";
 
 impl Store {

@@ -5,11 +5,13 @@ pub mod copy;
 mod inbox;
 mod numbers;
 mod outbox;
+mod overview;
 mod queue;
 mod read;
 mod retention;
 mod run;
 mod session;
+mod stage;
 mod switch;
 mod target;
 mod watch;
@@ -18,10 +20,12 @@ pub use asked::Asked;
 pub use inbox::{BroughtBy, Heard};
 pub use numbers::{Ended, Numbers};
 pub use outbox::{Due, Kind, Wanted, Withdrawn};
+pub use overview::Overview;
 pub use queue::{Cause, Needs, NewRequest, RunState};
 pub use read::Shown;
-pub use run::{End, NewRun, Phase, Run, StageRow, StageState};
+pub use run::{End, NewRun, Report, Run};
 pub use session::{May, Person};
+pub use stage::{Phase, StageRow, StageState};
 pub use switch::{Action, Switch, SwitchedOn, Switches};
 pub use target::KnownTarget;
 pub use watch::{EndedSweep, OpenSweep};
@@ -179,4 +183,90 @@ async fn schema(pool: &SqlitePool) -> Result<i64, StoreError> {
         .fetch_one(pool)
         .await
         .tried("read its schema")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use sqlx::ConnectOptions as _;
+
+    use super::*;
+    use crate::domain::ids::RunId;
+
+    #[tokio::test]
+    async fn results_of_an_older_schema_are_still_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cc-ci.db");
+        let mut old = SqliteConnectOptions::new().filename(&path).create_if_missing(true).connect().await.unwrap();
+        let before = MIGRATOR.iter().filter(|migration| migration.version < 12).cloned().collect();
+        Migrator { migrations: Cow::Owned(before), ..Migrator::DEFAULT }.run(&mut old).await.unwrap();
+        for (number, results) in [(1, r#"{"recipe":{"head":{"version":"1.0.0+2"}}}"#), (2, "null")] {
+            let id = RunId::from_random([number; 12]);
+            sqlx::query(
+                "INSERT INTO run (id, number, state, cause, recipe, options, queued_at, verdict, finished_at, results, signature)
+                 VALUES (?, ?, 'done', 'sweep', 'notes', '{}', 0, 'red', 1, ?, 'signed')",
+            )
+            .bind(id.as_str())
+            .bind(number)
+            .bind(results)
+            .execute(&mut old)
+            .await
+            .unwrap();
+        }
+        drop(old);
+
+        let store = Store::open(folder.path()).await.unwrap();
+        assert!(store.results_of(1).await.unwrap().unwrap().contains("1.0.0+2"));
+        assert_eq!(store.signature_of(1).await.unwrap().as_deref(), Some("signed"));
+        assert_eq!(store.show_run(1).await.unwrap().unwrap().version, "1.0.0+2");
+        assert_eq!(store.results_of(2).await.unwrap(), None, "a run that never got so far");
+        assert!(folder.path().join("pre-12.db").exists());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn recipes_stand_where_each_alone_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        for number in 0..60_u8 {
+            let recipe = ["notes", "wiki", "blog"][usize::from(number % 3)];
+            let pull = (number % 2 == 0).then(|| i64::from(number % 7));
+            let verdict = ["green", "red", "not_judged", "red"][usize::from(number % 4)];
+            sqlx::query(
+                "INSERT INTO run (id, number, state, cause, recipe, repository, pull, options, queued_at, verdict, finished_at)
+                 VALUES (?1, ?2, 'done', ?3, ?4, 'recipes/' || ?4, ?5, '{}', 0, ?6, ?2)",
+            )
+            .bind(RunId::from_random([number / 8, number % 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).as_str())
+            .bind(number)
+            .bind(if pull.is_some() { "pull_request" } else { "sweep" })
+            .bind(recipe)
+            .bind(pull)
+            .bind(verdict)
+            .execute(&store.write)
+            .await
+            .unwrap();
+        }
+        let number = |run: &Option<Shown>| run.as_ref().map(|run| run.number);
+        let names = ["wiki", "nobody", "blog"].map(str::to_owned);
+        let all = store.overviews(&names, 3, 5).await.unwrap();
+        assert_eq!((number(&all[1].judged), all[1].recent.len()), (None, 0));
+        for (name, overview) in [(&names[0], &all[0]), (&names[2], &all[2])] {
+            assert_eq!(number(&overview.judged), number(&store.show_last_judged(name).await.unwrap()));
+            assert_eq!(number(&overview.green), number(&store.show_last_green(name).await.unwrap()));
+            let runs = store.show_runs_of(name, None, 100).await.unwrap();
+            let newest = |runs: &[Shown]| runs.iter().map(|run| run.number).collect::<Vec<_>>();
+            assert_eq!(newest(&overview.recent), newest(&runs[..5]));
+            let mut seen = Vec::new();
+            let mut pulls = runs.clone();
+            pulls.retain(|run| {
+                run.pull.is_some() && !seen.contains(&run.pull) && {
+                    seen.push(run.pull);
+                    true
+                }
+            });
+            assert_eq!(newest(&overview.pulls), newest(&pulls[..3]));
+        }
+        store.close().await;
+    }
 }

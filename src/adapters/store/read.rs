@@ -54,11 +54,11 @@ pub struct Shown {
 
 const COLUMNS: &str = "SELECT id, number, state, cause, recipe, coalesce(repository, '') AS repository, pull, head, coalesce(asked_by, '') AS asked_by,
     coalesce(target, '') AS target, cancelled, verdict, coalesce(sentence, '') AS sentence, coalesce(level, 0) AS level, queued_at, started_at, finished_at, files_removed_at IS NULL AS has_files,
-    coalesce(json_extract(results, '$.recipe.head.version'), '') AS version,
+    version,
     coalesce((SELECT name FROM stage WHERE stage.run = run.id ORDER BY started_at DESC, rowid DESC LIMIT 1), '') AS stage FROM run";
 
 /// A value for a `?`.
-enum Bind<'a> {
+pub(super) enum Bind<'a> {
     Number(i64),
     Text(&'a str),
 }
@@ -94,16 +94,6 @@ impl Store {
         let condition = "WHERE recipe = ? AND number < ? ORDER BY number DESC LIMIT ?";
         let before = before.unwrap_or(i64::MAX);
         self.show(condition, &[Bind::Text(recipe), Bind::Number(before), Bind::Number(most)]).await
-    }
-
-    /// The last run of each pull request of a recipe, newest first.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn show_pulls_of(&self, recipe: &str, most: i64) -> Result<Vec<Shown>, StoreError> {
-        let condition = "WHERE recipe = ?1 AND number IN (SELECT max(number) FROM run WHERE recipe = ?1 AND pull IS NOT NULL GROUP BY repository, pull)
-             ORDER BY number DESC LIMIT ?2";
-        self.show(condition, &[Bind::Text(recipe), Bind::Number(most)]).await
     }
 
     /// The newest green run of a recipe.
@@ -150,11 +140,10 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn results_of(&self, number: i64) -> Result<Option<String>, StoreError> {
-        let results = sqlx::query_scalar!("SELECT results FROM run WHERE number = ?", number)
+        sqlx::query_scalar!("SELECT results FROM report WHERE run = (SELECT id FROM run WHERE number = ?)", number)
             .fetch_optional(&self.read)
             .await
-            .tried("read the results")?;
-        Ok(results.flatten().filter(|results| results != "null"))
+            .tried("read the results")
     }
 
     /// The signature of a run's results.
@@ -162,10 +151,13 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn signature_of(&self, number: i64) -> Result<Option<String>, StoreError> {
-        let signature = sqlx::query_scalar!("SELECT signature FROM run WHERE number = ?", number)
-            .fetch_optional(&self.read)
-            .await
-            .tried("read the signature of the results")?;
+        let signature = sqlx::query_scalar!(
+            "SELECT signature FROM report WHERE run = (SELECT id FROM run WHERE number = ?)",
+            number
+        )
+        .fetch_optional(&self.read)
+        .await
+        .tried("read the signature of the results")?;
         Ok(signature.flatten())
     }
 
@@ -207,7 +199,7 @@ impl Store {
         Ok(knows)
     }
 
-    async fn show(&self, condition: &str, binds: &[Bind<'_>]) -> Result<Vec<Shown>, StoreError> {
+    pub(super) async fn show(&self, condition: &str, binds: &[Bind<'_>]) -> Result<Vec<Shown>, StoreError> {
         // Both parts are constants of this file; what comes from outside is bound.
         let statement = sqlx::AssertSqlSafe(format!("{COLUMNS} {condition}"));
         let mut query = sqlx::query(statement);

@@ -7,7 +7,6 @@ use serde::de::DeserializeOwned;
 use super::{Store, StoreError, Tried as _};
 use crate::domain::finding::Finding;
 use crate::domain::ids::RunId;
-use crate::domain::stage::Stage;
 use crate::domain::verdict::Verdict;
 
 /// A run as it is stored.
@@ -23,65 +22,10 @@ pub struct Run {
     pub created_at: Timestamp,
     /// Why it was cancelled, if it was.
     pub cancelled: Option<String>,
-    /// `results.json`, once it is done.
-    pub results: Option<String>,
-}
-
-/// A stage as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageRow {
-    /// Which.
-    pub stage: Stage,
-    /// How far.
-    pub state: StageState,
-    /// Why it was skipped or interrupted.
-    pub reason: Option<String>,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
-}
-
-/// How far a stage is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StageState {
-    /// Begun, not ended; after a restart it goes on.
-    Running,
-    /// Ended well.
-    Done,
-    /// Ended with a finding.
-    Failed,
-    /// Not begun, for the reason given.
-    Skipped,
-    /// Cut off, for the reason given.
-    Interrupted,
-}
-
-impl StageState {
-    const ALL: [Self; 5] = [Self::Running, Self::Done, Self::Failed, Self::Skipped, Self::Interrupted];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Interrupted => "interrupted",
-        }
-    }
-}
-
-/// A part of a stage whose time is told apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Phase {
-    /// Its name, e.g. `converge`.
-    pub name: String,
-    /// Whose time it was: `cc-ci`, `docker` or `app`.
-    pub by: String,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Option<Timestamp>,
+    /// Whether it has its verdict.
+    pub done: bool,
+    /// Whether there is a `results.json` of it: not of a run that was given its verdict from outside.
+    pub has_results: bool,
 }
 
 /// A run that is about to begin.
@@ -112,8 +56,17 @@ pub struct End<'a> {
     pub sentence: &'a str,
     /// How many rungs hold from the first.
     pub level: u8,
-    /// `results.json`; `null` for a run that never got so far.
+    /// What it reports; `None` for a run that never got so far.
+    pub report: Option<Report<'a>>,
+}
+
+/// What a run reports.
+#[derive(Debug, Clone, Copy)]
+pub struct Report<'a> {
+    /// `results.json`.
     pub results: &'a str,
+    /// The signature of that, byte for byte.
+    pub signature: Option<&'a str>,
 }
 
 pub(super) fn ms(instant: Timestamp) -> i64 {
@@ -155,7 +108,8 @@ impl Store {
     pub async fn run(&self, id: &RunId) -> Result<Option<Run>, StoreError> {
         let text = id.as_str();
         let row = sqlx::query!(
-            r#"SELECT plan AS "plan!", protocol AS "protocol!", started_at AS "started_at!", cancelled, results
+            r#"SELECT plan AS "plan!", protocol AS "protocol!", started_at AS "started_at!", cancelled, state = 'done' AS "done!: bool",
+                      EXISTS (SELECT 1 FROM report WHERE run = id) AS "has_results!: bool"
                FROM run WHERE id = ? AND plan IS NOT NULL"#,
             text
         )
@@ -168,7 +122,8 @@ impl Store {
             protocol: u32::try_from(row.protocol).unwrap_or(0),
             created_at: instant(row.started_at),
             cancelled: row.cancelled,
-            results: row.results,
+            done: row.done,
+            has_results: row.has_results,
         }))
     }
 
@@ -185,19 +140,6 @@ impl Store {
         .await
         .tried("list the unfinished runs")?;
         Ok(ids.iter().filter_map(|id| id.parse().ok()).collect())
-    }
-
-    /// Stores the signature of the results that are about to be stored.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn keep_signature(&self, id: &RunId, signature: &str) -> Result<(), StoreError> {
-        let id = id.as_str();
-        sqlx::query!("UPDATE run SET signature = ? WHERE id = ? AND state <> 'done'", signature, id)
-            .execute(&self.write)
-            .await
-            .tried("store the signature of the results")?;
-        Ok(())
     }
 
     /// Notes that the run was cancelled, unless that is known.
@@ -220,148 +162,31 @@ impl Store {
     pub async fn finish(&self, id: &RunId, end: &End<'_>, at: Timestamp) -> Result<bool, StoreError> {
         let (id, verdict, at) = (id.as_str(), end.verdict.name(), ms(at));
         let (sentence, level) = (end.sentence, i64::from(end.level));
+        let results = end.report.map(|report| report.results);
+        let mut all = self.write.begin().await.tried("store the verdict")?;
         let done = sqlx::query!(
-            "UPDATE run SET state = 'done', verdict = ?, sentence = ?, level = ?, results = ?, finished_at = ?
+            "UPDATE run SET state = 'done', verdict = ?, sentence = ?, level = ?, finished_at = ?,
+                    version = coalesce(json_extract(?, '$.recipe.head.version'), '')
              WHERE id = ? AND state <> 'done'",
             verdict,
             sentence,
             level,
-            end.results,
             at,
+            results,
             id
         )
-        .execute(&self.write)
+        .execute(&mut *all)
         .await
         .tried("store the verdict")?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// Notes that a stage has begun; one that had begun before keeps its time.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn begin_stage(&self, run: &RunId, stage: Stage, at: Timestamp) -> Result<(), StoreError> {
-        let (run, name, at) = (run.as_str(), stage.name(), ms(at));
-        sqlx::query!(
-            "INSERT INTO stage (run, name, state, started_at) VALUES (?, ?, 'running', ?) ON CONFLICT DO NOTHING",
-            run,
-            name,
-            at
-        )
-        .execute(&self.write)
-        .await
-        .tried("begin a stage")?;
-        Ok(())
-    }
-
-    /// Notes how a stage ended.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn end_stage(
-        &self,
-        run: &RunId,
-        stage: Stage,
-        state: StageState,
-        reason: Option<&str>,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (run, name, state, at) = (run.as_str(), stage.name(), state.name(), ms(at));
-        sqlx::query!(
-            "INSERT INTO stage (run, name, state, reason, started_at, ended_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
-             ON CONFLICT (run, name) DO UPDATE SET state = ?3, reason = ?4, ended_at = ?5",
-            run,
-            name,
-            state,
-            reason,
-            at
-        )
-        .execute(&self.write)
-        .await
-        .tried("end a stage")?;
-        Ok(())
-    }
-
-    /// The run's stages, as far as they were begun or skipped, in their order.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn stages(&self, run: &RunId) -> Result<Vec<StageRow>, StoreError> {
-        let run = run.as_str();
-        let rows = sqlx::query!("SELECT name, state, reason, started_at, ended_at FROM stage WHERE run = ?", run)
-            .fetch_all(&self.read)
-            .await
-            .tried("read the stages")?;
-        let mut stages: Vec<StageRow> = rows
-            .into_iter()
-            .filter_map(|row| {
-                Some(StageRow {
-                    stage: Stage::named(&row.name)?,
-                    state: StageState::ALL.into_iter().find(|state| state.name() == row.state)?,
-                    reason: row.reason,
-                    started_at: instant(row.started_at),
-                    ended_at: row.ended_at.map(instant),
-                })
-            })
-            .collect();
-        stages.sort_by_key(|row| row.stage);
-        Ok(stages)
-    }
-
-    /// Notes that a phase has begun; one that had begun before keeps its time.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn begin_phase(&self, run: &RunId, name: &str, by: &str, at: Timestamp) -> Result<(), StoreError> {
-        let (run, at) = (run.as_str(), ms(at));
-        sqlx::query!(
-            "INSERT INTO phase (run, name, took_by, started_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            run,
-            name,
-            by,
-            at
-        )
-        .execute(&self.write)
-        .await
-        .tried("begin a phase")?;
-        Ok(())
-    }
-
-    /// Notes that a phase has ended.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn end_phase(&self, run: &RunId, name: &str, at: Timestamp) -> Result<(), StoreError> {
-        let (run, at) = (run.as_str(), ms(at));
-        sqlx::query!("UPDATE phase SET ended_at = ? WHERE run = ? AND name = ?", at, run, name)
-            .execute(&self.write)
-            .await
-            .tried("end a phase")?;
-        Ok(())
-    }
-
-    /// The run's phases, in the order in which they began.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn phases(&self, run: &RunId) -> Result<Vec<Phase>, StoreError> {
-        let run = run.as_str();
-        let rows = sqlx::query!(
-            "SELECT name, took_by, started_at, ended_at FROM phase WHERE run = ? ORDER BY started_at, rowid",
-            run
-        )
-        .fetch_all(&self.read)
-        .await
-        .tried("read the phases")?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Phase {
-                name: row.name,
-                by: row.took_by,
-                started_at: instant(row.started_at),
-                ended_at: row.ended_at.map(instant),
-            })
-            .collect())
+        let first = done.rows_affected() == 1;
+        if let (true, Some(Report { results, signature })) = (first, end.report) {
+            sqlx::query!("INSERT INTO report (run, results, signature) VALUES (?, ?, ?)", id, results, signature)
+                .execute(&mut *all)
+                .await
+                .tried("store the results")?;
+        }
+        all.commit().await.tried("store the verdict")?;
+        Ok(first)
     }
 
     /// Adds a finding, unless one of the same kind about the same service in the same stage is there: a run that was

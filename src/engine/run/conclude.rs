@@ -12,7 +12,7 @@ use super::lint::LINT;
 use super::power::HOST_POWER;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
-use crate::adapters::store::{End, StageState};
+use crate::adapters::store::{End, Report, StageState};
 use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
@@ -39,10 +39,8 @@ impl Run {
         self.pack(&log).await;
         results.artefacts = self.artefacts()?;
         let (json, signature) = self.write_files(&results, &log)?;
-        if let Some(signature) = &signature {
-            self.gate.store.keep_signature(&self.plan.run, signature).await?;
-        }
-        let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
+        let report = Some(Report { results: &json, signature: signature.as_deref() });
+        let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, report };
         self.gate.store.finish(&self.plan.run, &end, results.finished).await?;
         Ok(results)
     }

@@ -77,7 +77,10 @@ impl Run {
             let peak_bytes = *peaks.get(&service.name)?;
             Some(ServiceMemory { service: service.name.clone(), peak_bytes, limit_bytes: service.memory_limit })
         });
-        Some(Resources { memory: memory.collect(), image_bytes })
+        let mut memory: Vec<_> = memory.collect();
+        // The engine lists services in an order of its own.
+        memory.sort_by(|one, other| one.service.cmp(&other.service));
+        Some(Resources { memory, image_bytes })
     }
 
     /// Packs what was seen with the logs and the inventories. Without evidence a verdict is a verdict all the same.

@@ -182,10 +182,13 @@ impl Run {
     pub async fn open(gate: Gate, plan: Plan, target: Target, listener: Option<Listener>) -> Result<Self, EngineError> {
         let row = gate.store.run(&plan.run).await?.ok_or_else(|| EngineError::NoSuchRun(plan.run.clone()))?;
         let folder = gate.state.run(&plan.run);
-        match row.results.as_deref() {
-            None => {}
-            Some("null") => return Err(EngineError::Swept(plan.run)),
-            Some(_) => return Err(EngineError::Done(plan.run, folder.results())),
+        if row.done {
+            let results = folder.results();
+            return Err(if row.has_results {
+                EngineError::Done(plan.run, results)
+            } else {
+                EngineError::Swept(plan.run)
+            });
         }
         if row.protocol != PROTOCOL {
             return Err(EngineError::OtherProtocol { run: plan.run, theirs: row.protocol, ours: PROTOCOL });

@@ -108,7 +108,7 @@ impl Service {
             None => return Ok(()),
         };
         let sentence = format!("not judged: {why}");
-        let end = End { verdict: Verdict::NotJudged, sentence: &sentence, level: 0, results: "null" };
+        let end = End { verdict: Verdict::NotJudged, sentence: &sentence, level: 0, report: None };
         store.finish(&run.id, &end, self.now()).await?;
         self.shared.wake.work.notify_one();
         Ok(())

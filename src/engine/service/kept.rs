@@ -28,7 +28,7 @@ impl Service {
     pub async fn kept(&self, run: &RunId) -> Result<Option<Up>, EngineError> {
         let store = &self.shared.gate.store;
         let Some(until) = store.fact::<Timestamp>(run, KEEP_UNTIL).await? else { return Ok(None) };
-        if until <= self.now() || store.run(run).await?.is_none_or(|row| row.results.is_some()) {
+        if until <= self.now() || store.run(run).await?.is_none_or(|row| row.done) {
             return Ok(None);
         }
         let plan = Run::stored_plan(store, run).await?;

@@ -81,7 +81,7 @@ mod tests {
                 fs::write(file, "content").unwrap();
             }
             if ended {
-                let end = End { verdict: Verdict::Green, sentence: "green", level: 2, results: "{}" };
+                let end = End { verdict: Verdict::Green, sentence: "green", level: 2, report: None };
                 assert!(self.store.finish(&id, &end, Timestamp::UNIX_EPOCH).await.unwrap());
             }
             id

@@ -11,7 +11,7 @@ use cc_ci::adapters::docker::runner::ImageSource;
 use cc_ci::adapters::forge::{Forge, ForgeConfig, Pace};
 use cc_ci::adapters::own_hash::OwnHash;
 use cc_ci::adapters::sign::sign;
-use cc_ci::adapters::store::{Cause, End, Needs, NewRequest, StageState, Store};
+use cc_ci::adapters::store::{Cause, End, Needs, NewRequest, Report, StageState, Store};
 use cc_ci::domain::command::Options as Asks;
 use cc_ci::domain::enrolment::Enrolment;
 use cc_ci::domain::forge::{CommentId, Login, PullNumber, RepoName};
@@ -174,10 +174,10 @@ async fn ended(service: &Service, asked: &Asked, facts: RunFacts, log: &[Record]
     std::fs::write(folder.report(), "<!doctype html><title>the report</title>").unwrap();
     let signature = sign(&service.state().signing(), [7; 32], json.as_bytes()).unwrap();
     std::fs::write(folder.file(RunFile::Signature), &signature).unwrap();
-    service.store().keep_signature(&asked.id, &signature).await.unwrap();
     std::fs::write(folder.file(RunFile::Evidence), "no archive").unwrap();
     append(service, asked, log);
-    let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, results: &json };
+    let report = Some(Report { results: &json, signature: Some(&signature) });
+    let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, report };
     assert!(service.store().finish(&asked.id, &end, finished).await.unwrap());
 }
 
@@ -205,7 +205,7 @@ pub(crate) async fn seed(service: &Service) -> Numbers {
     }
     let never = ask(service, "ghost", Some(4), "cy", ago(4_000)).await;
     let why = "not judged: superseded by run 51";
-    let end = End { verdict: Verdict::NotJudged, sentence: why, level: 0, results: "null" };
+    let end = End { verdict: Verdict::NotJudged, sentence: why, level: 0, report: None };
     store.finish(&never.id, &end, ago(3_990)).await.unwrap();
     let lost = ask(service, "mumble", Some(3), "bo", ago(3_500)).await;
     ended(service, &lost, target_lost(ago(3_400)), &good_log(ago(3_400))[..4]).await;

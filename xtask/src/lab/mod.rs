@@ -28,6 +28,7 @@ mod proxy;
 mod registry;
 mod runner;
 mod status;
+mod sweep;
 mod target;
 mod targets_file;
 mod traefik;
@@ -239,7 +240,8 @@ fn swarm(places: &Places, named: &[Target]) -> Result<Lab> {
         timed(&format!("push {}", traefik::IMAGE), || registry::push(traefik::IMAGE))?;
         on_each(&targets, |(target, _)| {
             let label = format!("proxy of {}, converged and answering", target.section());
-            timed(&label, || proxy::ensure(places, target))
+            timed(&label, || proxy::ensure(places, target))?;
+            if target.role() == "gate" { sweep::ensure_clean(target) } else { Ok(()) }
         })?;
         joined(forge_program)?;
         timed("forge, answering", || forge::ensure(places))?;

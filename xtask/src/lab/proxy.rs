@@ -15,7 +15,8 @@ use super::target::Target;
 use super::{DOMAIN, images, traefik};
 use crate::process::{docker, feed, output, run, succeeds, until};
 
-const STACK: &str = "traefik_ci_lab_test";
+/// The stack.
+pub(super) const STACK: &str = "traefik_ci_lab_test";
 const SERVICE: &str = "traefik_ci_lab_test_app";
 const FOLDER: &str = "/opt/lab";
 const LIMIT: Duration = Duration::from_secs(120);
