@@ -1,14 +1,17 @@
 //! Reads a run's log in pieces: by byte, by line, or what lies at its two ends. A log may have many megabytes; no more of it is
 //! held than what is asked for.
 
+mod index;
+
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
+use std::sync::Mutex;
 
+use self::index::locked;
+pub use self::index::{Index, Indices};
 use crate::domain::log::{Record, read};
 
-/// So much is read at once.
-const BUFFER: usize = 1 << 16;
 /// No line of a log is longer: 16 KiB of text, each byte of which JSON may write as six.
 const LONGEST_LINE: u64 = 256 << 10;
 
@@ -80,74 +83,32 @@ pub enum From {
 ///
 /// # Errors
 /// What the file system says; a log that is not there yet is empty.
-pub fn lines(path: &Path, from: From, most: usize, bytes: u64) -> io::Result<Lines> {
+pub fn lines(path: &Path, index: &Mutex<Index>, from: From, most: usize, bytes: u64) -> io::Result<Lines> {
     let Some(mut file) = opened(path)? else { return Ok(Lines { first: 1, ..Lines::default() }) };
-    let line = match from {
-        From::Line(line) => line,
-        From::End => count(&mut file)?.saturating_sub(most) + 1,
+    let mut index = locked(index);
+    let all = index.count(&mut file)?;
+    let first = match from {
+        From::Line(line) => line.clamp(1, all.max(1)),
+        From::End => all.saturating_sub(most) + 1,
     };
-    let ends = line_ends(&mut file, most, line)?;
-    let first = line.clamp(1, ends.all.max(1));
-    let mut piece = piece(path, ends.begin, bytes)?;
+    let mut piece = piece(path, index.begin(&mut file, first)?, bytes)?;
     if piece.records.len() > most {
         piece.records.truncate(most);
-        piece.next = ends.end;
+        piece.next = index.begin(&mut file, first + most)?;
     }
-    Ok(Lines { first, records: piece.records, all: ends.all, next: piece.next })
-}
-
-/// Where the wanted lines begin and end, in bytes, and how many lines there are.
-struct Ends {
-    begin: u64,
-    end: u64,
-    all: usize,
-}
-
-fn line_ends(file: &mut File, most: usize, line: usize) -> io::Result<Ends> {
-    let mut ends = Ends { begin: 0, end: 0, all: 0 };
-    let behind = line.max(1).saturating_add(most);
-    let mut offset = 0_u64;
-    file.rewind()?;
-    let mut reader = BufReader::with_capacity(BUFFER, file);
-    loop {
-        let buffer = reader.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(ends);
-        }
-        let all = ends.all + count_lines(buffer);
-        // Most buffers hold neither of the two places, and are only counted.
-        if [line, behind].iter().any(|wanted| (ends.all + 1..=all + 1).contains(wanted)) {
-            for (at, _) in buffer.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
-                ends.all += 1;
-                let next = offset + at as u64 + 1;
-                if ends.all + 1 == line {
-                    ends.begin = next;
-                } else if ends.all + 1 == behind {
-                    ends.end = next;
-                }
-            }
-        }
-        ends.all = all;
-        let length = buffer.len();
-        offset += length as u64;
-        reader.consume(length);
-    }
-}
-
-/// Counted in bytes at a time: that is several times as fast, and a log may have a hundred megabytes.
-fn count_lines(buffer: &[u8]) -> usize {
-    let counted = |piece: &[u8]| usize::from(piece.iter().fold(0_u8, |sum, byte| sum + u8::from(*byte == b'\n')));
-    buffer.chunks(usize::from(u8::MAX)).map(counted).sum()
+    // It may have grown since it was counted.
+    let all = all.max(first + piece.records.len() - 1);
+    Ok(Lines { first, records: piece.records, all, next: piece.next })
 }
 
 /// A log's beginning and its end, each line with its number, and how many lines there are. A small log is whole.
 ///
 /// # Errors
 /// What the file system says; a log that is not there is empty.
-pub fn ends(path: &Path, most: u64) -> io::Result<(Vec<(usize, Record)>, usize)> {
+pub fn ends(path: &Path, index: &Mutex<Index>, most: u64) -> io::Result<(Vec<(usize, Record)>, usize)> {
     let Some(mut file) = opened(path)? else { return Ok((Vec::new(), 0)) };
     let size = file.metadata()?.len();
-    let all = count(&mut file)?;
+    let all = locked(index).count(&mut file)?;
     let numbered = |records: Vec<Record>, first: usize| {
         records.into_iter().enumerate().map(move |(at, record)| (first + at, record)).collect::<Vec<_>>()
     };
@@ -159,10 +120,6 @@ pub fn ends(path: &Path, most: u64) -> io::Result<(Vec<(usize, Record)>, usize)>
     let first = all - tail.len().min(all) + 1;
     shown.extend(numbered(tail, first));
     Ok((shown, all))
-}
-
-fn count(file: &mut File) -> io::Result<usize> {
-    Ok(line_ends(file, 0, usize::MAX)?.all)
 }
 
 fn opened(path: &Path) -> io::Result<Option<File>> {
@@ -236,23 +193,23 @@ mod tests {
     #[test]
     fn lines_are_found_by_number_and_from_the_end() {
         let file = log(100);
-        let page = lines(file.path(), From::Line(41), 3, 10_000).unwrap();
+        let page = lines(file.path(), &Mutex::default(), From::Line(41), 3, 10_000).unwrap();
         assert_eq!((page.first, page.all, texts(&page.records)), (41, 100, vec!["line 41", "line 42", "line 43"]));
         assert_eq!(texts(&piece(file.path(), page.next, 60).unwrap().records)[0], "line 44");
-        let last = lines(file.path(), From::End, 2, 10_000).unwrap();
+        let last = lines(file.path(), &Mutex::default(), From::End, 2, 10_000).unwrap();
         assert_eq!((last.first, texts(&last.records)), (99, vec!["line 99", "line 100"]));
-        assert_eq!(lines(file.path(), From::Line(1), 500, 10_000).unwrap().records.len(), 100);
-        assert_eq!(lines(file.path(), From::End, 500, 10_000).unwrap().first, 1);
+        assert_eq!(lines(file.path(), &Mutex::default(), From::Line(1), 500, 10_000).unwrap().records.len(), 100);
+        assert_eq!(lines(file.path(), &Mutex::default(), From::End, 500, 10_000).unwrap().first, 1);
     }
 
     #[test]
     fn of_a_large_log_both_ends_are_read_with_their_numbers() {
         let file = log(1_000);
-        let (shown, all) = ends(file.path(), 4_000).unwrap();
+        let (shown, all) = ends(file.path(), &Mutex::default(), 4_000).unwrap();
         assert_eq!(all, 1_000);
         assert!(shown.iter().all(|(number, record)| record.text == format!("line {number}")), "{shown:?}");
         assert_eq!((shown.first().unwrap().0, shown.last().unwrap().0), (1, 1_000));
         assert!(shown.len() < 100);
-        assert_eq!(ends(file.path(), 1 << 20).unwrap().0.len(), 1_000);
+        assert_eq!(ends(file.path(), &Mutex::default(), 1 << 20).unwrap().0.len(), 1_000);
     }
 }

@@ -1,7 +1,5 @@
 //! A run's log, page by page.
 
-use std::path::PathBuf;
-
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
@@ -13,7 +11,7 @@ use super::error::Failed;
 use super::frame::Frame;
 use super::view::{Row, query_value};
 use super::visitor::Visitor;
-use super::{Here, rendered, run_number};
+use super::{Here, Site, rendered, run_number};
 use crate::adapters::logread::{self, From};
 use crate::adapters::store::Shown;
 use crate::domain::log::{Record, Source};
@@ -118,7 +116,7 @@ pub(super) async fn page(
         Some(line) => From::Line(line.parse().map_err(|_| Failed::NoSuch("such line"))?),
         None => From::Line(1),
     };
-    let shown = read(site.service.state().run(&run.id).log(), from, (LINES, BYTES), &run).await?;
+    let shown = read(&site, from, (LINES, BYTES), &run).await?;
     rendered(&Page {
         frame: Frame::new(&site, visitor, "runs").await?,
         earlier: (shown.first() > 1).then(|| shown.first().saturating_sub(LINES).max(1)),
@@ -130,9 +128,11 @@ pub(super) async fn page(
 }
 
 /// Reads some lines of a log.
-pub(super) async fn read(path: PathBuf, from: From, (most, bytes): (usize, u64), run: &Shown) -> Result<Shots, Failed> {
+pub(super) async fn read(site: &Site, from: From, (most, bytes): (usize, u64), run: &Shown) -> Result<Shots, Failed> {
+    let path = site.service.state().run(&run.id).log();
+    let index = site.logs.of(&path);
     let started = run.started_at.unwrap_or(run.queued_at);
-    let found = tokio::task::spawn_blocking(move || logread::lines(&path, from, most, bytes)).await??;
+    let found = tokio::task::spawn_blocking(move || logread::lines(&path, &index, from, most, bytes)).await??;
     let mut lines: Vec<Line> =
         found.records.iter().enumerate().map(|(at, it)| Line::new(found.first + at, it, started)).collect();
     let mut left = HTML;

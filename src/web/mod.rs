@@ -38,6 +38,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 
 use self::error::Failed;
+use crate::adapters::logread::Indices;
 use crate::engine::service::Service;
 
 /// The style of all pages: that of the reports, and what only a service has.
@@ -82,6 +83,7 @@ struct Site {
     /// One log at a time is folded into a page: a large one costs memory and a core for a moment.
     folding: Arc<tokio::sync::Semaphore>,
     folded: Arc<run::Folded>,
+    logs: Arc<Indices>,
 }
 
 /// Serves pages until the task is ended.
@@ -100,6 +102,7 @@ pub fn router(service: Service, options: Options) -> Router {
         live: Arc::default(),
         folding: Arc::new(tokio::sync::Semaphore::new(1)),
         folded: Arc::default(),
+        logs: Arc::default(),
     };
     let hooks = hooks::router().with_state(site.service.clone());
     Router::new()

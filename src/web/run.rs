@@ -113,7 +113,7 @@ async fn around(site: &Site, run: Shown) -> Result<Around, Failed> {
         has_log: run.started_at.is_some() && run.has_files,
         has_files: run.has_files,
         has_evidence: run.has_files && site.service.state().run(&run.id).file(RunFile::Evidence).exists(),
-        has_results: site.service.store().results_of(run.number).await?.is_some(),
+        has_results: site.service.store().has_results(run.number).await?,
         last_green: green.filter(|green| green.number != run.number).map(Row::from),
         usually: site.service.usual(&run.recipe).await?.map(|usual| duration(why::ms(usual))),
         row: Row::from(run),
@@ -147,7 +147,7 @@ async fn running(site: &Site, (frame, around): (Frame, Around), run: Shown) -> R
         decided: None,
     };
     let picture = report::picture(&times, PHASES, &format!("/runs/{}/results.json", run.number))?;
-    let shown = log::read(site.service.state().run(&run.id).log(), From::End, TAIL, &run).await?;
+    let shown = log::read(site, From::End, TAIL, &run).await?;
     let up = site.service.kept(&run.id).await?.map(|up| (up.url, Instant::new(up.until)));
     Ok(Running { frame, around, strip, strip_said, findings, picture, shown, up })
 }
@@ -196,8 +196,12 @@ async fn folded(site: &Site, run: &Shown) -> Result<Option<Arc<Body>>, Failed> {
     let _one_at_a_time = site.folding.acquire().await.map_err(|error| Failed::Broken(error.to_string()))?;
     let path = site.service.state().run(&run.id).log();
     let signed = site.service.store().signature_of(run.number).await?.is_some();
-    let options = Arc::clone(&site.options);
-    let body = tokio::task::spawn_blocking(move || fold(&json, &path, key, signed, &options.public_url)).await??;
+    let (options, index) = (Arc::clone(&site.options), site.logs.of(&path));
+    let fold = move || {
+        let (lines, all) = logread::ends(&path, &index, LOOKED_AT)?;
+        fold(&json, &Excerpt { lines, all }, key, signed, &options.public_url)
+    };
+    let body = tokio::task::spawn_blocking(fold).await??;
     let body = Arc::new(body);
     site.folded.keep(key, Arc::clone(&body));
     Ok(Some(body))
@@ -211,14 +215,12 @@ pub(super) fn results(json: &str, number: i64) -> Result<Results, Failed> {
 /// The body with as much as a light page holds.
 fn fold(
     json: &str,
-    log: &std::path::Path,
+    log: &Excerpt,
     (number, are_kept): Key,
     are_signed: bool,
     public_url: &str,
 ) -> Result<Body, Failed> {
     let results = results(json, number)?;
-    let (lines, all) = logread::ends(log, LOOKED_AT)?;
-    let log = Excerpt { lines, all };
     let files = Files {
         folder: format!("/runs/{number}/"),
         log: format!("/runs/{number}/log"),
@@ -227,9 +229,9 @@ fn fold(
         are_signed,
         signers: Some(format!("{public_url}{SIGNERS}")),
     };
-    let body = report::body(&results, &log, Limits::PAGE, &files)?;
+    let body = report::body(&results, log, Limits::PAGE, &files)?;
     if body.head.len() + body.evidence.len() <= BODY {
         return Ok(body);
     }
-    Ok(report::body(&results, &log, Limits::SCANT, &files)?)
+    Ok(report::body(&results, log, Limits::SCANT, &files)?)
 }

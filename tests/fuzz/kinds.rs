@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use cc_ci::adapters::forge::webhook;
 use cc_ci::adapters::logread::{self, From};
@@ -184,7 +185,7 @@ fn log_file(input: &[u8], file: &Path) {
     assert!(piece.next >= from.min(input.len() as u64), "{} before {from}", piece.next);
     let line = usize::try_from(from % 7).unwrap();
     for from in [From::Line(line), From::End] {
-        assert!(logread::lines(file, from, 3, 100).unwrap().records.len() <= 3);
+        assert!(logread::lines(file, &Mutex::default(), from, 3, 100).unwrap().records.len() <= 3);
     }
-    let _ends = logread::ends(file, 64).unwrap();
+    let _ends = logread::ends(file, &Mutex::default(), 64).unwrap();
 }

@@ -146,6 +146,20 @@ impl Store {
             .tried("read the results")
     }
 
+    /// Whether there are results of a run.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn has_results(&self, number: i64) -> Result<bool, StoreError> {
+        sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM report WHERE run = (SELECT id FROM run WHERE number = ?)) AS "has!: bool""#,
+            number
+        )
+        .fetch_one(&self.read)
+        .await
+        .tried("look for the results")
+    }
+
     /// The signature of a run's results.
     ///
     /// # Errors
