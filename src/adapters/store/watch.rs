@@ -106,6 +106,34 @@ impl Store {
         Ok(())
     }
 
+    /// Remembers all branches and tags of a repository that was never looked at: all or none, since what is missing counts as new.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn see_first(
+        &self,
+        repository: &RepoName,
+        references: &[(String, CommitSha)],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (repository, at) = (repository.to_string(), ms(at));
+        let mut all = self.write.begin().await.tried("remember branches and tags")?;
+        for (name, sha) in references {
+            let sha = sha.as_str();
+            sqlx::query!(
+                "INSERT INTO reference (repository, name, sha, seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                repository,
+                name,
+                sha,
+                at
+            )
+            .execute(&mut *all)
+            .await
+            .tried("remember branches and tags")?;
+        }
+        all.commit().await.tried("remember branches and tags")
+    }
+
     /// The sweep that is going on.
     ///
     /// # Errors

@@ -34,16 +34,16 @@ impl Service {
         let tags = forge.tags(name).await?;
         let branch = (format!("refs/heads/{}", repository.default_branch), tip);
         let tags = tags.items.into_iter().map(|tag| (format!("refs/tags/{}", tag.name), tag.commit));
-        for (reference, sha) in std::iter::once(branch).chain(tags) {
-            let before = known.get(&reference);
-            if before.map(String::as_str) == Some(sha.as_str()) {
-                continue;
-            }
-            // A repository that was never looked at has nothing new; a tag that was moved is a push like another.
-            if !known.is_empty() {
+        let found: Vec<_> = std::iter::once(branch).chain(tags).collect();
+        // A repository that was never looked at has nothing new; a tag that was moved is a push like another.
+        if known.is_empty() {
+            return Ok(store.see_first(name, &found, self.now()).await?);
+        }
+        for (reference, sha) in found {
+            if known.get(&reference).map(String::as_str) != Some(sha.as_str()) {
                 self.request_of_itself(Cause::PostMerge, name, &sha, None).await?;
+                store.see_reference(name, &reference, &sha, self.now()).await?;
             }
-            store.see_reference(name, &reference, &sha, self.now()).await?;
         }
         Ok(())
     }
