@@ -16,21 +16,22 @@ const CLAIM: &str = "cc-ci-claim";
 const RUNNERS: &str = "cc-ci/runner";
 const STACK: &str = "com.docker.stack.namespace";
 
-/// Removes what is deployed beside the proxy, runner containers, the claim and old runner images, unless somebody uses the target.
+/// Removes everything beside the proxy, the claim and old runner images too, unless somebody uses the target.
 pub(super) fn ensure_clean(target: &Target) -> Result<()> {
     let Some(_held) = hold(target)? else { return Ok(()) };
     let claimed = claim(target);
     if claimed.is_some() && until(RENEWED_WITHIN, || claim(target) != claimed) {
         return Ok(());
     }
-    let runners = lines(target, &["ps", "--all", "--quiet", "--filter", "name=^cc-ci-runner-"])?;
     let stacks = others(lines(target, &["stack", "ls", "--format", "{{.Name}}"])?);
-    if !runners.is_empty() || !stacks.is_empty() {
-        say(format!("target {}: removing what a killed run left: {}", target.section(), stacks.join(", ")));
-    }
-    remove(target, &["rm", "--force", "--volumes"], &runners)?;
     remove(target, &["stack", "rm"], &stacks)?;
     wait_gone(target, &stacks)?;
+    let containers = others(lines(target, &["ps", "--all", "--format", "{{.Names}}"])?);
+    remove(target, &["rm", "--force", "--volumes"], &containers)?;
+    if !stacks.is_empty() || !containers.is_empty() {
+        let removed = [stacks, containers].concat().join(", ");
+        say(format!("target {}: removed what a killed run had left: {removed}", target.section()));
+    }
     // A stack that was removed before its volumes and secrets is none any more, and the claim is one of the configs.
     let of_stack = format!("label={STACK}");
     for (kind, filter) in [("network", of_stack.as_str()), ("config", "name="), ("secret", "name=")] {
