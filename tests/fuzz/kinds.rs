@@ -16,6 +16,7 @@ use cc_ci::domain::log;
 use cc_ci::domain::recipe::abra_sh::AbraSh;
 use cc_ci::domain::recipe::env::EnvFile;
 use cc_ci::domain::recipe::{ABRA_SH, COMPOSE_YML, ENV_SAMPLE, RecipeFiles};
+use cc_ci::domain::tests_file::TestsFile;
 use cc_ci::report::clean_line;
 use reqwest::header::{HeaderMap, HeaderValue};
 
@@ -160,6 +161,7 @@ fn webhook(input: &[u8]) {
 }
 
 fn toml(input: &[u8], file: &Path) {
+    let _tests = TestsFile::read(&String::from_utf8_lossy(input));
     let _read = Enrolment::read(&String::from_utf8_lossy(input)).map(|enrolled| {
         let name = RecipeName::parse("immich-machine-learning").unwrap();
         (enrolled.holds(name.as_str()), enrolled.weight(&name), enrolled.sweeps(&name))

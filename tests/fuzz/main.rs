@@ -1,4 +1,4 @@
-//! Whatever comes from outside is read or refused: no panic, and time and memory that are bounded. Some thousand inputs of each kind here; a
+//! Whatever comes from outside is read or refused: no panic, and time and memory that are bounded. A thousand inputs of each kind here; a
 //! million in `cargo xtask soak`. An input follows from its number alone: `CC_CI_SEED=N CC_CI_INPUTS=1` draws the one that failed.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -17,7 +17,7 @@ use self::kinds::Kind;
 use self::memory::Peak;
 
 /// So many of each kind in a test.
-const FEW: u64 = 3_000;
+const FEW: u64 = 1_000;
 /// No input takes longer, on a machine that has other things to do, in a build that is not optimised.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Nor more memory, with all that the tests beside it need.

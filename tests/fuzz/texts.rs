@@ -37,10 +37,11 @@ pub(crate) const DELIVERIES: [&str; 10] = [
     include_str!("../forge/fixtures/deliveries/create-tag.json"),
 ];
 
-pub(crate) const TOML: [&str; 3] = [
+pub(crate) const TOML: [&str; 4] = [
     "enrolled = [\"notes\", \"immich*\"]\n\n[recipe.immich]\nweight = 3\nsweep = false\n",
     "[lab]\naddress = \"lab.example.org:22\"\nuser = \"ccci\"\nkey_path = \"/k\"\nhost_key = \"ssh-ed25519 AAAA\"\ndomain = \"ci.example.org\"\nrole = \"gate\"\n[lab.env]\nLETS_ENCRYPT_ENV = \"staging\"\n",
     "[lab]\nsocket = \"/var/run/docker.sock\"\ndomain = \"ci.example.org\"\nca_path = \"/ca.pem\"\n[other]\nrole = \"dev\"\n",
+    "host_power = \"runs containers\"\nsettle = \"20s\"\n[env]\nDEMO = \"1\"\n[secrets]\nadmin_pass = \"x\"\n[[ready]]\nhttp = { path = \"/\", status = 200, title = \"A\", subdomain = \"api\" }\ntimeout = \"30s\"\n[[ready]]\nhttp = { path = \"/x?y=${Z}\", body_contains = \"ok\" }\n",
 ];
 
 pub(crate) const SETTINGS: [&str; 3] = [
