@@ -6,6 +6,7 @@
 pub mod keys;
 mod layers;
 mod reader;
+mod sections;
 mod settings;
 #[cfg(test)]
 mod settings_tests;
