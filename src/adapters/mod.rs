@@ -2,6 +2,7 @@
 //!
 //! What comes from a target is untrusted: bounded in size and time, and never used as a path.
 
+pub mod authority;
 pub mod clock;
 pub mod docker;
 pub mod forge;

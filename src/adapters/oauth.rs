@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Response, header};
+use reqwest::{Response, header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::authority;
 use super::probe::root_cause;
 use crate::domain::forge::Login;
 
@@ -75,8 +76,7 @@ impl Client<'_> {
         let mut builder =
             reqwest::Client::builder().redirect(Policy::none()).timeout(PATIENCE).user_agent("cc-ci").no_proxy();
         if let Some(path) = self.ca_path {
-            let pem = tokio::fs::read(path).await.map_err(|error| OAuthError::Silent(error.to_string()))?;
-            let roots = Certificate::from_pem_bundle(&pem).map_err(|error| OAuthError::Silent(root_cause(&error)))?;
+            let roots = authority::read(path).map_err(|error| OAuthError::Silent(error.to_string()))?;
             builder = builder.tls_certs_only(roots);
         }
         let client = builder.build().map_err(|error| OAuthError::Silent(root_cause(&error)))?;

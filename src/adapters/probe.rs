@@ -9,8 +9,9 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, header};
+use reqwest::{Client, header};
 
+use super::authority::{self, AuthorityError};
 use crate::domain::evidence::{Heard, Transcript};
 use crate::domain::target::Target;
 
@@ -26,15 +27,8 @@ const LONGEST_HEADER: usize = 1_000;
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// The target's certificate authority cannot be used.
-    #[error(
-        "the certificate authority {path} cannot be used: {why}\nhint: `ca_path` in targets.toml must be a PEM file"
-    )]
-    Authority {
-        /// The file.
-        path: String,
-        /// Why not.
-        why: String,
-    },
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// No HTTP client can be made.
     #[error("no HTTPS client: {0}")]
     Client(String),
@@ -73,7 +67,7 @@ impl Web {
             .https_only(true)
             .user_agent("cc-ci");
         if let Some(path) = &target.ca_path {
-            builder = builder.tls_certs_only(authority(path)?);
+            builder = builder.tls_certs_only(authority::read(path)?);
         }
         builder = match socket {
             Some(socket) => builder.unix_socket(socket),
@@ -128,12 +122,6 @@ impl Web {
     pub fn transcript(&self) -> String {
         self.transcript.lock().unwrap_or_else(PoisonError::into_inner).told()
     }
-}
-
-fn authority(path: &Path) -> Result<Vec<Certificate>, ProbeError> {
-    let unusable = |why: String| ProbeError::Authority { path: path.display().to_string(), why };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))
 }
 
 /// The innermost error says what happened; the outer ones repeat the URL.

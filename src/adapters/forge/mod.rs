@@ -22,6 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use crate::adapters::authority::AuthorityError;
 use crate::adapters::clock::Clock;
 pub use crate::domain::forge::{CommentId, HookId, Login, PullNumber, RepoName};
 pub use capability::{Ability, Capabilities};
@@ -58,13 +59,8 @@ pub enum SetupError {
     #[error("the forge token has characters that no token has\nhint: is there more than the token in its file?")]
     Token,
     /// The certificate authority cannot be used.
-    #[error("the certificate authority {path} cannot be used: {why}\nhint: it must be a PEM file")]
-    Authority {
-        /// The file.
-        path: String,
-        /// Why not.
-        why: String,
-    },
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     /// No HTTP client can be made.
     #[error("no HTTPS client: {0}")]
     Client(String),

@@ -1,7 +1,6 @@
 //! One request and its answer: bounded in size and time, never following a redirect. Reads are tried again a few times;
 //! writes are sent once.
 
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method};
+use reqwest::{Client, Method};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use url::Url;
@@ -17,6 +16,7 @@ use url::Url;
 use super::error::{ForgeError, Outcome, Refusal};
 use super::health::{Failure, Pace, State, http_date, retry_after};
 use super::{ForgeConfig, SetupError};
+use crate::adapters::authority;
 use crate::adapters::clock::Clock;
 use crate::adapters::probe::root_cause;
 
@@ -119,7 +119,7 @@ impl Wire {
             .default_headers(headers)
             .user_agent("cc-ci");
         if let Some(path) = &config.ca_path {
-            builder = builder.tls_certs_only(authority(path)?);
+            builder = builder.tls_certs_only(authority::read(path)?);
         }
         let client = builder.build().map_err(|error| SetupError::Client(error.to_string()))?;
         Ok(Self { client, base, token: config.token, pace: config.pace, clock, state: Mutex::default() })
@@ -299,10 +299,4 @@ fn trouble(answer: &Answer) -> Option<Failure> {
     // A 429 without an instant is waited for like one with: there is no use in asking again at once.
     let default = (answer.status == 429).then_some(Duration::ZERO);
     Some(Failure { why, retry_after: answer.retry_after.or(default), blocks })
-}
-
-fn authority(path: &Path) -> Result<Vec<Certificate>, SetupError> {
-    let unusable = |why: String| SetupError::Authority { path: path.display().to_string(), why };
-    let pem = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    Certificate::from_pem_bundle(&pem).map_err(|error| unusable(error.to_string()))
 }
