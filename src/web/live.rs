@@ -159,7 +159,7 @@ impl Viewer {
             {
                 return Some(event);
             }
-            if now.stage != self.stage {
+            if now.stage != self.stage && now.verdict.is_none() {
                 self.stage = now.stage;
                 return Event::default().event("stage").data(json!({ "stage": self.stage }).to_string()).into();
             }

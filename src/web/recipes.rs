@@ -84,13 +84,13 @@ pub(super) async fn list(
 
 impl Line {
     fn of(name: &str, overview: Overview, usual: Option<Duration>) -> Self {
-        let Overview { judged, green, pulls, recent } = overview;
+        let Overview { judged, green, pulls, verdicts } = overview;
         Self {
             name: name.to_owned(),
             judged: judged.map(Row::from),
             green: green.as_ref().map(label).unwrap_or_default(),
             pulls: pulls.into_iter().map(Row::from).collect(),
-            glyphs: recent.iter().rev().filter(|run| run.verdict.is_some()).map(RunState::of).collect(),
+            glyphs: verdicts.iter().rev().map(|verdict| RunState::of_verdict(verdict)).collect(),
             usually: usual.map(|usual| duration(why::ms(usual))),
         }
     }

@@ -46,12 +46,19 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn of(run: &Shown) -> Self {
-        let verdict = match run.verdict.as_deref() {
-            Some("green") => Verdict::Green,
-            Some("red") => Verdict::Red,
-            Some(_) => Verdict::NotJudged,
-            None if run.state == "running" => return Self { glyph: "▸", word: "running", class: "run" },
-            None => return Self { glyph: "○", word: "waiting", class: "open" },
+        match run.verdict.as_deref() {
+            Some(verdict) => Self::of_verdict(verdict),
+            None if run.state == "running" => Self { glyph: "▸", word: "running", class: "run" },
+            None => Self { glyph: "○", word: "waiting", class: "open" },
+        }
+    }
+
+    /// That of a run that has ended.
+    pub(super) fn of_verdict(verdict: &str) -> Self {
+        let verdict = match verdict {
+            "green" => Verdict::Green,
+            "red" => Verdict::Red,
+            _ => Verdict::NotJudged,
         };
         let shown = words::verdict(verdict);
         Self { glyph: shown.glyph, word: shown.word, class: shown.class }

@@ -1,11 +1,11 @@
-//! Where recipes stand: of each the run that says most, the last green one, its pull requests and its newest runs. For a list of
+//! Where recipes stand: of each the run that says most, the last green one, its pull requests and its newest verdicts. For a list of
 //! them in four questions, not in four for each.
 
 use std::collections::HashMap;
 
 use super::read::{Bind, Shown};
 use super::run::to_json;
-use super::{Store, StoreError};
+use super::{Store, StoreError, Tried as _};
 
 /// Where a recipe stands.
 #[derive(Debug, Clone, Default)]
@@ -16,8 +16,8 @@ pub struct Overview {
     pub green: Option<Shown>,
     /// The last run of each pull request, newest first.
     pub pulls: Vec<Shown>,
-    /// Its runs, newest first.
-    pub recent: Vec<Shown>,
+    /// The verdicts of its newest runs, newest first; those that have none yet are left out.
+    pub verdicts: Vec<String>,
 }
 
 const JUDGED: &str =
@@ -27,17 +27,11 @@ const JUDGED: &str =
 const GREEN: &str = "WHERE number IN (SELECT (SELECT number FROM run WHERE recipe = value AND verdict = 'green'
         ORDER BY number DESC LIMIT 1) FROM json_each(?1))";
 
-const PULLS: &str = "WHERE number IN (SELECT number FROM (
-        SELECT max(number) AS number, row_number() OVER (PARTITION BY recipe ORDER BY max(number) DESC) AS nth
-        FROM run WHERE pull IS NOT NULL AND recipe IN (SELECT value FROM json_each(?1)) GROUP BY recipe, repository, pull)
-        WHERE nth <= ?2) ORDER BY number DESC";
-
-const RECENT: &str = "WHERE number IN (SELECT ran.number FROM json_each(?1) JOIN run AS ran ON ran.recipe = value
-        AND ran.number > coalesce((SELECT number FROM run WHERE recipe = value ORDER BY number DESC LIMIT 1 OFFSET ?2), 0))
-        ORDER BY number DESC";
+const PULLS: &str = "WHERE number IN (SELECT last FROM json_each(?1) JOIN pull_request ON recipe = value AND last > coalesce(
+        (SELECT last FROM pull_request WHERE recipe = value ORDER BY last DESC LIMIT 1 OFFSET ?2), 0)) ORDER BY number DESC";
 
 impl Store {
-    /// Where each of these recipes stands, with so many of its pull requests and of its newest runs; in the order of the names.
+    /// Where each of these recipes stands, with so many of its pull requests and the verdicts of so many of its newest runs; in the order of the names.
     ///
     /// # Errors
     /// What SQLite says.
@@ -53,7 +47,24 @@ impl Store {
         put(self.show(JUDGED, &of(None)).await?, |overview, run| overview.judged = Some(run));
         put(self.show(GREEN, &of(None)).await?, |overview, run| overview.green = Some(run));
         put(self.show(PULLS, &of(Some(pulls))).await?, |overview, run| overview.pulls.push(run));
-        put(self.show(RECENT, &of(Some(recent))).await?, |overview, run| overview.recent.push(run));
+        for (recipe, verdict) in self.verdicts(&names, recent).await? {
+            all.entry(recipe).or_default().verdicts.push(verdict);
+        }
         Ok(recipes.iter().map(|name| all.remove(name).unwrap_or_default()).collect())
+    }
+
+    /// Recipe and verdict of the newest runs of each recipe, newest first.
+    async fn verdicts(&self, names: &str, most: i64) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT recipe, verdict AS "verdict!" FROM json_each(?1) JOIN run ON recipe = value AND number > coalesce(
+                 (SELECT number FROM run WHERE recipe = value ORDER BY number DESC LIMIT 1 OFFSET ?2), 0)
+               WHERE verdict IS NOT NULL ORDER BY number DESC"#,
+            names,
+            most
+        )
+        .fetch_all(&self.read)
+        .await
+        .tried("read verdicts for a page")?;
+        Ok(rows.into_iter().map(|row| (row.recipe, row.verdict)).collect())
     }
 }

@@ -32,7 +32,7 @@ pub struct Shown {
     pub asked_by: String,
     /// The target, once it has one.
     pub target: String,
-    /// The stage in which it is, or was last.
+    /// The stage in which it is; empty when it does not run.
     pub stage: String,
     /// Why it was cancelled, if it was.
     pub cancelled: Option<String>,
@@ -55,7 +55,7 @@ pub struct Shown {
 const COLUMNS: &str = "SELECT id, number, state, cause, recipe, coalesce(repository, '') AS repository, pull, head, coalesce(asked_by, '') AS asked_by,
     coalesce(target, '') AS target, cancelled, verdict, coalesce(sentence, '') AS sentence, coalesce(level, 0) AS level, queued_at, started_at, finished_at, files_removed_at IS NULL AS has_files,
     version,
-    coalesce((SELECT name FROM stage WHERE stage.run = run.id ORDER BY started_at DESC, rowid DESC LIMIT 1), '') AS stage FROM run";
+    iif(state = 'running', (SELECT name FROM stage WHERE stage.run = run.id ORDER BY started_at DESC, rowid DESC LIMIT 1), NULL) AS stage FROM run";
 
 /// A value for a `?`.
 pub(super) enum Bind<'a> {
@@ -242,7 +242,7 @@ fn shown(row: &sqlx::sqlite::SqliteRow) -> Option<Shown> {
         version: row.get("version"),
         asked_by: row.get("asked_by"),
         target: row.get("target"),
-        stage: row.get("stage"),
+        stage: row.get::<Option<String>, _>("stage").unwrap_or_default(),
         cancelled: row.get("cancelled"),
         verdict: row.get("verdict"),
         sentence: row.get("sentence"),

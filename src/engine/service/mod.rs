@@ -111,7 +111,7 @@ struct Shared {
     told: Mutex<BTreeMap<RunId, answers::Told>>,
     enrolment: Mutex<Enrolment>,
     /// How long runs usually take, and when that was read.
-    history: Mutex<Option<(Instant, History)>>,
+    history: Mutex<Option<(Instant, Arc<History>)>>,
     capabilities: Mutex<Option<Capabilities>>,
     /// Decisions that take longer than a moment.
     settling: Mutex<Option<AbortOnDropHandle<Result<(), EngineError>>>>,

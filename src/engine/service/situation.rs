@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,7 +34,7 @@ pub(super) struct Situated {
     pub(super) switches: Switches,
     /// Why it is paused.
     pub(super) paused_because: String,
-    pub(super) history: History,
+    pub(super) history: Arc<History>,
     now: Timestamp,
 }
 
@@ -94,17 +95,18 @@ impl Service {
         Ok(facts.collect())
     }
 
-    pub(super) async fn history(&self) -> Result<History, EngineError> {
+    pub(super) async fn history(&self) -> Result<Arc<History>, EngineError> {
         if let Some((read_at, history)) = &*held(&self.shared.history)
             && self.shared.clock.steady().duration_since(*read_at) < HISTORY_AGE
         {
-            return Ok(history.clone());
+            return Ok(Arc::clone(history));
         }
         let mut history = History::default();
         for (recipe, verdict, took) in self.shared.gate.store.durations(REMEMBERED).await? {
             history.record(&recipe, verdict, took);
         }
-        *held(&self.shared.history) = Some((self.shared.clock.steady(), history.clone()));
+        let history = Arc::new(history);
+        *held(&self.shared.history) = Some((self.shared.clock.steady(), Arc::clone(&history)));
         Ok(history)
     }
 
