@@ -24,6 +24,11 @@ pub(super) enum Command {
     },
     /// Make the run's secrets
     Secrets,
+    /// Remove a stack and its volumes, not the secrets that were made for it
+    Destroy {
+        /// The stack
+        stack: StackName,
+    },
     /// Remove a stack with everything that is its own
     Undeploy {
         /// The stack
@@ -37,6 +42,7 @@ pub(super) async fn runner(command: Command) -> anyhow::Result<Exit> {
         Command::Step { offset } => runner::step(offset)?,
         Command::Probe { reach } => runner::probe(&reach).await?,
         Command::Secrets => runner::make_secrets().await?,
+        Command::Destroy { stack } => runner::destroy_stack(&stack).await?,
         Command::Undeploy { stack } => runner::undeploy_stack(&stack).await?,
     }
     Ok(Exit::Fine)

@@ -133,6 +133,23 @@ pub enum Why {
     },
 }
 
+impl Why {
+    /// Whether there is no upgrade to show, since nothing older was ever published.
+    #[must_use]
+    pub const fn nothing_is_older(&self) -> bool {
+        match self {
+            Self::NothingPublished | Self::NothingOlder => true,
+            Self::NewestCanonical
+            | Self::NewestPublished
+            | Self::HeadWithoutVersion
+            | Self::Asked
+            | Self::NoRepository
+            | Self::NothingReadable { .. }
+            | Self::Unreadable { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -11,6 +11,12 @@ pub enum Stage {
     Prepare,
     /// Static rules over the recipe's files.
     Lint,
+    /// A fresh deploy of the base, which must run and answer before it can be upgraded.
+    Base,
+    /// Head, deployed in place over the base with the base's own app env.
+    Upgrade,
+    /// The app goes with its volumes; its secrets stay.
+    Destroy,
     /// A fresh deploy of head, convergence, readiness and the zero-config floor.
     Install,
     /// The app stays up for a person to look at (`--keep`).
@@ -21,7 +27,16 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in order.
-    pub const ALL: [Self; 5] = [Self::Prepare, Self::Lint, Self::Install, Self::Keep, Self::Teardown];
+    pub const ALL: [Self; 8] = [
+        Self::Prepare,
+        Self::Lint,
+        Self::Base,
+        Self::Upgrade,
+        Self::Destroy,
+        Self::Install,
+        Self::Keep,
+        Self::Teardown,
+    ];
 
     /// The stage's name in results, logs and the database.
     #[must_use]
@@ -29,6 +44,9 @@ impl Stage {
         match self {
             Self::Prepare => "prepare",
             Self::Lint => "lint",
+            Self::Base => "base",
+            Self::Upgrade => "upgrade",
+            Self::Destroy => "destroy",
             Self::Install => "install",
             Self::Keep => "keep",
             Self::Teardown => "teardown",
@@ -41,13 +59,15 @@ impl Stage {
         Self::ALL.into_iter().find(|stage| stage.name() == name)
     }
 
-    /// The rung that a failure of this stage fails (design §4, *Verdict*). Keep and teardown fail none.
+    /// The rung that a failure of this stage fails (design §4, *Verdict*). Base, keep and teardown fail none.
     #[must_use]
     pub const fn rung(self) -> Option<Rung> {
         match self {
             Self::Lint => Some(Rung::Lint),
             Self::Prepare | Self::Install => Some(Rung::Install),
-            Self::Keep | Self::Teardown => None,
+            Self::Upgrade => Some(Rung::Upgrade),
+            Self::Destroy => Some(Rung::Backup),
+            Self::Base | Self::Keep | Self::Teardown => None,
         }
     }
 }

@@ -132,11 +132,25 @@ impl Plan {
     /// # Errors
     /// When they are not those of a recipe that can be deployed.
     pub fn deployment(&self, files: &RecipeFiles, target: &Target, tests: &TestsFile) -> Result<Deployment, PlanError> {
+        self.deployment_of(files, &self.chaos_version, target, tests)
+    }
+
+    /// The same for files of another revision, which the deploy is marked with.
+    ///
+    /// # Errors
+    /// As [`Plan::deployment`].
+    pub fn deployment_of(
+        &self,
+        files: &RecipeFiles,
+        chaos_version: &str,
+        target: &Target,
+        tests: &TestsFile,
+    ) -> Result<Deployment, PlanError> {
         let facts = Facts {
             stack: self.stack.clone(),
             domain: self.domain.clone(),
             recipe: self.recipe.clone(),
-            commit: self.chaos_version.clone(),
+            commit: chaos_version.to_owned(),
             forced: target.env.clone(),
             overrides: tests.env.clone(),
         };

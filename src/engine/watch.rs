@@ -52,6 +52,8 @@ pub(super) struct Watcher {
     pub depends_on: BTreeMap<String, Vec<String>>,
     pub wanted: Wanted,
     pub memory: Memory,
+    /// The fact under which the fold's memory is kept.
+    pub memory_key: &'static str,
     pub converged: bool,
     pub rules: Rules,
     /// A target that does not answer for longer is unreachable (design §4).
@@ -195,7 +197,7 @@ impl Watcher {
         self.unkept |= self.memory != before;
         if self.unkept && (decided || self.kept.is_none_or(|kept| kept.elapsed() >= KEEP_EVERY)) {
             (self.unkept, self.kept) = (false, Some(Instant::now()));
-            self.store.put_fact(&self.run, MEMORY, &self.memory).await?;
+            self.store.put_fact(&self.run, self.memory_key, &self.memory).await?;
         }
         if decided {
             sender.send_replace(seen);
@@ -239,10 +241,3 @@ impl Watcher {
         }
     }
 }
-
-/// The fact under which the fold's memory is kept.
-pub(super) const MEMORY: &str = "memory";
-/// The fact under which the wanted specs are kept.
-pub(super) const WANTED: &str = "wanted";
-/// The fact that everything ran once, with the milliseconds it took.
-pub(super) const CONVERGED: &str = "converged";

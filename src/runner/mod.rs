@@ -53,6 +53,16 @@ pub async fn undeploy_stack(stack: &StackName) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Removes the app and its data, not the secrets that were made for it; what it does goes to standard output.
+///
+/// # Errors
+/// When the engine does not answer or something stays.
+pub async fn destroy_stack(stack: &StackName) -> anyhow::Result<()> {
+    let docker = connect(Path::new(ENGINE)).await?;
+    undeploy::destroy(&docker, stack, |line| say(&line)).await?;
+    Ok(())
+}
+
 /// A line for the gate, which follows this program's output.
 #[expect(clippy::print_stdout, reason = "the gate follows this output")]
 fn say(line: &str) {

@@ -10,6 +10,7 @@ pub mod probe_container;
 pub mod runner;
 mod runner_image;
 mod silence;
+pub mod specs;
 pub mod undeploy;
 
 use std::path::Path;

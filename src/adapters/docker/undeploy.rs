@@ -3,6 +3,7 @@
 //! Idempotent, and used in three places: by the runner's step, by the runner when the total limit has passed, by the
 //! gate's sweep.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -43,14 +44,28 @@ pub enum UndeployError {
 /// # Errors
 /// When the engine does not answer, or something stays.
 pub async fn undeploy(docker: &Docker, stack: &StackName, say: impl Fn(String)) -> Result<(), UndeployError> {
-    let stack = Stack { docker, name: stack, label: format!("{STACK_LABEL}={stack}"), prefix: format!("{stack}_") };
-    let services = stack.remove_services().await?;
-    for part in [Part::Containers, Part::Networks, Part::Volumes] {
-        stack.until_none_left(part).await?;
-    }
-    let kept = stack.remove_secrets_and_configs().await?;
+    let stack = Stack::new(docker, stack);
+    let services = stack.remove_what_runs().await?;
+    let kept = stack.remove_secrets_and_configs(|stack, labels, name| stack.owns(labels, name)).await?;
     say(format!(
         "removed stack {}: {services} services, {kept} secrets and configs, its networks and volumes",
+        stack.name
+    ));
+    Ok(())
+}
+
+/// Removes the app and its data. Secrets that were made for it stay: a fresh deploy that finds them can read a backup of the
+/// destroyed one. `say` hears what was removed.
+///
+/// # Errors
+/// As [`undeploy`].
+pub async fn destroy(docker: &Docker, stack: &StackName, say: impl Fn(String)) -> Result<(), UndeployError> {
+    let stack = Stack::new(docker, stack);
+    let services = stack.remove_what_runs().await?;
+    // Those that the compose file makes come again with it, perhaps with another content.
+    let made = stack.remove_secrets_and_configs(|stack, labels, _| stack.made(labels)).await?;
+    say(format!(
+        "destroyed stack {}: {services} services, {made} secrets and configs of its compose files, its networks and volumes",
         stack.name
     ));
     Ok(())
@@ -71,7 +86,20 @@ struct Stack<'a> {
     prefix: String,
 }
 
-impl Stack<'_> {
+impl<'a> Stack<'a> {
+    fn new(docker: &'a Docker, name: &'a StackName) -> Self {
+        Self { docker, name, label: format!("{STACK_LABEL}={name}"), prefix: format!("{name}_") }
+    }
+
+    /// Returns how many services there were.
+    async fn remove_what_runs(&self) -> Result<usize, UndeployError> {
+        let services = self.remove_services().await?;
+        for part in [Part::Containers, Part::Networks, Part::Volumes] {
+            self.until_none_left(part).await?;
+        }
+        Ok(services)
+    }
+
     /// Repeats a removal until it finds nothing more to remove: Swarm may start one more task while it hears of the end.
     async fn until_none_left(&self, part: Part) -> Result<(), UndeployError> {
         let patience = match part {
@@ -128,7 +156,7 @@ impl Stack<'_> {
 
     async fn remove_volumes(&self) -> Result<usize, DockerError> {
         let volumes = self.docker.list_volumes(None::<ListVolumesOptions>).await.tried("list the volumes")?;
-        let own = |labels: &std::collections::HashMap<String, String>, name: &str| {
+        let own = |labels: &HashMap<String, String>, name: &str| {
             labels.get(STACK_LABEL).is_some_and(|stack| stack == self.name.as_str()) || name.starts_with(&self.prefix)
         };
         let names: Vec<String> = volumes
@@ -145,11 +173,14 @@ impl Stack<'_> {
         Ok(names.len())
     }
 
-    async fn remove_secrets_and_configs(&self) -> Result<usize, DockerError> {
+    async fn remove_secrets_and_configs(
+        &self,
+        which: impl Fn(&Self, Option<&HashMap<String, String>>, Option<&str>) -> bool,
+    ) -> Result<usize, DockerError> {
         let mut count = 0;
         for secret in self.docker.list_secrets(None::<ListSecretsOptions>).await.tried("list the secrets")? {
             let spec = secret.spec.unwrap_or_default();
-            if self.owns(spec.labels.as_ref(), spec.name.as_deref()) {
+            if which(self, spec.labels.as_ref(), spec.name.as_deref()) {
                 let id = secret.id.unwrap_or_default();
                 gone_is_fine(self.docker.delete_secret(&id).await.tried(format!("remove secret {id}")))?;
                 count += 1;
@@ -157,7 +188,7 @@ impl Stack<'_> {
         }
         for config in self.docker.list_configs(None::<ListConfigsOptions>).await.tried("list the configs")? {
             let spec = config.spec.unwrap_or_default();
-            if self.owns(spec.labels.as_ref(), spec.name.as_deref()) {
+            if which(self, spec.labels.as_ref(), spec.name.as_deref()) {
                 let id = config.id.unwrap_or_default();
                 gone_is_fine(self.docker.delete_config(&id).await.tried(format!("remove config {id}")))?;
                 count += 1;
@@ -166,9 +197,13 @@ impl Stack<'_> {
         Ok(count)
     }
 
-    fn owns(&self, labels: Option<&std::collections::HashMap<String, String>>, name: Option<&str>) -> bool {
+    fn owns(&self, labels: Option<&HashMap<String, String>>, name: Option<&str>) -> bool {
+        self.made(labels) || name.is_some_and(|name| name.starts_with(&self.prefix))
+    }
+
+    /// Whether `docker stack deploy` made it.
+    fn made(&self, labels: Option<&HashMap<String, String>>) -> bool {
         labels.and_then(|labels| labels.get(STACK_LABEL)).is_some_and(|stack| stack == self.name.as_str())
-            || name.is_some_and(|name| name.starts_with(&self.prefix))
     }
 }
 

@@ -295,7 +295,9 @@ pub(super) fn during(
 fn when(stage: Stage) -> String {
     match stage {
         Stage::Prepare | Stage::Lint | Stage::Install => "after everything had come up".to_owned(),
-        Stage::Keep | Stage::Teardown => format!("during {}", stage.name()),
+        Stage::Base => "after the base had come up".to_owned(),
+        Stage::Upgrade => "after the upgrade had come up".to_owned(),
+        Stage::Destroy | Stage::Keep | Stage::Teardown => format!("during {}", stage.name()),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn conclude(facts: RunFacts) -> Results {
     let rungs = Rungs {
         lint: lint(&facts),
         install: install(&facts),
-        upgrade: later(&facts, Rung::Upgrade),
+        upgrade: upgrade(&facts),
         backup: later(&facts, Rung::Backup),
         checks: later(&facts, Rung::Checks),
     };
@@ -169,6 +169,43 @@ fn install(facts: &RunFacts) -> RungResult {
     }
 }
 
+fn upgrade(facts: &RunFacts) -> RungResult {
+    if let Some(result) = by_findings(facts, Rung::Upgrade) {
+        return result;
+    }
+    if facts.cancelled {
+        return not_shown("cancelled");
+    }
+    let resolution = facts.base.as_ref();
+    if let Some(why) = resolution.filter(|found| found.base.is_none()).map(|found| &found.why) {
+        let state = if why.nothing_is_older() { RungState::NotApplicable } else { RungState::NotVerified };
+        return RungResult { state, reason: one_line(&why.to_string(), SENTENCE) };
+    }
+    if let Some(reason) = unfinished(facts, Stage::Upgrade) {
+        return not_shown(reason);
+    }
+    let (Some(base), Some(converged)) = (base_name(facts), facts.upgrade.converged.filter(|seen| seen.services > 0))
+    else {
+        return not_shown("no service was seen to converge");
+    };
+    if facts.upgrade.http.is_empty() && facts.upgrade.http_not_applicable.is_none() {
+        return not_shown("no page was asked, and no reason is known");
+    }
+    if let Some(fact) = facts.upgrade.http.iter().find(|fact| !fact.holds()) {
+        return not_shown(format!("{}, and no finding says why", bad_answer(fact)));
+    }
+    let pages = match facts.upgrade.http.len() {
+        0 => "no page to ask".to_owned(),
+        1 => "1 page answers".to_owned(),
+        pages => format!("{pages} pages answer"),
+    };
+    passed(format!("from {base} in place: converged in {}; {pages}; data was not looked at", duration(converged.ms)))
+}
+
+fn base_name(facts: &RunFacts) -> Option<String> {
+    Some(one_line(&facts.base.as_ref()?.base.as_ref()?.name, TITLE))
+}
+
 fn later(facts: &RunFacts, rung: Rung) -> RungResult {
     by_findings(facts, rung).unwrap_or_else(|| not_shown("not in this version"))
 }
@@ -194,7 +231,9 @@ fn services_run(services: u32) -> String {
 }
 
 fn green(facts: &RunFacts, rungs: &Rungs) -> String {
-    let mut sentence = format!("{} {} installs: ", facts.recipe, facts.head.label());
+    let upgrades = base_name(facts).filter(|_| rungs.upgrade.state == RungState::Pass);
+    let upgrades = upgrades.map(|base| format!(" upgrades from {base} and")).unwrap_or_default();
+    let mut sentence = format!("{} {}{upgrades} installs: ", facts.recipe, facts.head.label());
     sentence.push_str(&services_run(facts.floor.converged.map_or(0, |converged| converged.services)));
     if let Some(first) = facts.floor.http.first() {
         sentence.push_str(&format!(", {} answers {}", host(first), first.status));
@@ -247,6 +286,13 @@ fn verified(facts: &RunFacts, rungs: &Rungs) -> Vec<String> {
         });
     }
     claims.extend(http.iter().filter(|fact| fact.holds()).map(good_answer));
+    if let (RungState::Pass, Some(converged)) = (rungs.upgrade.state, facts.upgrade.converged) {
+        let base = base_name(facts).unwrap_or_default();
+        let (services, after) = (services_run(converged.services), duration(converged.ms));
+        claims.push(format!(
+            "upgrade in place from {base}: {services} with head's images and labels, converged {after} after the deploy"
+        ));
+    }
     if *nothing_left == Some(true) {
         let when = if facts.kept { ", after the app had been kept up" } else { "" };
         claims.push(format!("nothing left behind: the target's inventory is as before the run{when}"));

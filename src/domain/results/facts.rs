@@ -30,6 +30,9 @@ pub struct RunFacts {
     pub findings: Vec<Finding>,
     /// What the zero-config floor saw.
     pub floor: FloorFacts,
+    /// What the floor saw after the upgrade in place.
+    #[serde(default)]
+    pub upgrade: FloorFacts,
     /// Host power that was allowed and in force.
     #[serde(default)]
     pub host_power: Option<HostPower>,

@@ -45,8 +45,23 @@ pub(crate) fn good() -> RunFacts {
                 annotated: true,
             }],
         )),
-        stages: [Stage::Prepare, Stage::Lint, Stage::Install, Stage::Teardown].map(|s| (s, StageOutcome::Done)).into(),
+        stages: Stage::ALL
+            .into_iter()
+            .filter(|stage| *stage != Stage::Keep)
+            .map(|stage| (stage, StageOutcome::Done))
+            .collect(),
         findings: Vec::new(),
+        upgrade: FloorFacts {
+            converged: Some(Converged { services: 1, ms: 12_040 }),
+            http: vec![HttpFact {
+                host: "cck7q2.ci.lab.test".into(),
+                status: 200,
+                differs_from_random: true,
+                title: Some("Notes".into()),
+                assets: Vec::new(),
+            }],
+            ..FloorFacts::default()
+        },
         floor: FloorFacts {
             converged: Some(Converged { services: 1, ms: 11_320 }),
             http: vec![HttpFact {
@@ -89,7 +104,7 @@ pub(crate) fn good() -> RunFacts {
         ]),
         marks: Vec::new(),
         host: Vec::new(),
-        deploys: Deploys { fresh: 1, upgrade: 0 },
+        deploys: Deploys { fresh: 2, upgrade: 1 },
         images: vec![Image {
             service: "app".into(),
             image: "registry.lab.test/notes:1.0.0".into(),

@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 
 use super::Run;
+use super::deploy::{Deploy, Fact};
 use super::evidence::RESOURCES;
-use super::floor::FLOOR;
 use super::host::LOADS;
 use super::images::{PULL_WARNINGS, PULLS};
-use super::install::{FRESH_DEPLOYS, IMAGES, NOTES};
+use super::install::{IMAGES, NOTES};
 use super::lint::LINT;
 use super::power::HOST_POWER;
 use super::prepare::ENGINE;
 use super::teardown::NOTHING_LEFT;
+use super::upgrade::UPGRADE_NOTES;
 use crate::adapters::store::{End, Report, StageState};
 use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
@@ -22,7 +23,6 @@ use crate::domain::results::{
 use crate::domain::stage::Stage;
 use crate::domain::verdict::Verdict;
 use crate::engine::EngineError;
-use crate::engine::watch::{CONVERGED, MEMORY, WANTED};
 
 impl Run {
     /// Gives the run its verdict and writes its files.
@@ -55,8 +55,7 @@ impl Run {
             StageState::Running | StageState::Interrupted => StageOutcome::Interrupted,
         };
         let ended = |stage| rows.iter().any(|row| row.stage == stage && row.state == StageState::Done);
-        let mut floor: FloorFacts = store.fact(run, FLOOR).await?.unwrap_or_default();
-        floor.converged = store.fact(run, CONVERGED).await?;
+        let mut floor = self.floor_of(Deploy::Fresh).await?;
         floor.nothing_left = store.fact(run, NOTHING_LEFT).await?;
         let lint: Option<Vec<LintLine>> = store.fact(run, LINT).await?;
         let mut head = self.plan.head.clone();
@@ -67,6 +66,7 @@ impl Run {
             .and_then(|deployment| deployment.version)
             .map(|version| version.to_string());
         let mut warnings: Vec<String> = store.fact(run, NOTES).await?.unwrap_or_default();
+        warnings.extend(store.fact::<Vec<String>>(run, UPGRADE_NOTES).await?.unwrap_or_default());
         warnings.extend(store.fact::<Vec<String>>(run, PULL_WARNINGS).await?.unwrap_or_default());
         warnings.extend(self.log.broken().map(|why| format!("the log is not complete: {why}")));
         Ok(RunFacts {
@@ -78,6 +78,7 @@ impl Run {
             stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
             findings: store.findings(run).await?,
             floor,
+            upgrade: self.floor_of(Deploy::Upgrade).await?,
             host_power: store.fact(run, HOST_POWER).await?,
             tests: self.plan.tests.clone(),
             lint_rules: if lint.is_some() { u32::try_from(RULES.len()).unwrap_or(u32::MAX) } else { 0 },
@@ -86,7 +87,10 @@ impl Run {
             timings: self.timings().await?,
             marks: self.marks().await?,
             host: store.fact(run, LOADS).await?.unwrap_or_default(),
-            deploys: Deploys { fresh: store.fact(run, FRESH_DEPLOYS).await?.unwrap_or(0), upgrade: 0 },
+            deploys: Deploys {
+                fresh: self.calls(Deploy::Base).await? + self.calls(Deploy::Fresh).await?,
+                upgrade: self.calls(Deploy::Upgrade).await?,
+            },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
             pulls: store.fact(run, PULLS).await?.unwrap_or_default(),
             driver: Driver { name: "stack".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
@@ -103,10 +107,24 @@ impl Run {
         })
     }
 
+    async fn floor_of(&self, deploy: Deploy) -> Result<FloorFacts, EngineError> {
+        let (store, run) = (&self.gate.store, &self.plan.run);
+        let mut floor: FloorFacts = store.fact(run, deploy.key(Fact::Floor)).await?.unwrap_or_default();
+        floor.converged = store.fact(run, deploy.key(Fact::Converged)).await?;
+        Ok(floor)
+    }
+
+    async fn calls(&self, deploy: Deploy) -> Result<u32, EngineError> {
+        Ok(self.gate.store.fact(&self.plan.run, deploy.key(Fact::Called)).await?.unwrap_or(0))
+    }
+
     async fn marks(&self) -> Result<Vec<Mark>, EngineError> {
-        let memory: Option<Memory> = self.gate.store.fact(&self.plan.run, MEMORY).await?;
-        let wanted: Option<Wanted> = self.gate.store.fact(&self.plan.run, WANTED).await?;
-        let marks = memory.zip(wanted).map(|(memory, wanted)| memory.marks(&wanted)).unwrap_or_default();
+        let mut marks = Vec::new();
+        for deploy in Deploy::ALL {
+            let memory: Option<Memory> = self.gate.store.fact(&self.plan.run, deploy.key(Fact::Memory)).await?;
+            let wanted: Option<Wanted> = self.gate.store.fact(&self.plan.run, deploy.key(Fact::Wanted)).await?;
+            marks.extend(memory.zip(wanted).map(|(memory, wanted)| memory.marks(&wanted)).unwrap_or_default());
+        }
         Ok(marks.into_iter().map(|(at, what)| Mark { at, what }).collect())
     }
 

@@ -73,6 +73,9 @@ impl Run {
         }
         let witness = live.witness();
         let host = Some(&witness);
+        if !self.before_the_install(live, &witness).await? {
+            return Ok(());
+        }
         let installed = self.stage(Stage::Install, host, Box::pin(self.install(live))).await?;
         self.collect(live).await?;
         if let Some(seconds) = self.plan.keep_seconds {
@@ -84,6 +87,50 @@ impl Run {
             }
         }
         Ok(())
+    }
+
+    /// Base, upgrade and destroy. Returns whether there can be an install now.
+    async fn before_the_install(&self, live: &mut Live, host: &Witness) -> Result<bool, EngineError> {
+        let Some((base, _)) = self.the_base() else {
+            let why = self
+                .plan
+                .base
+                .as_ref()
+                .map_or_else(|| "no base was looked for".to_owned(), |base| base.why.to_string());
+            for stage in [Stage::Base, Stage::Upgrade, Stage::Destroy] {
+                self.skip(stage, &why).await?;
+            }
+            return Ok(true);
+        };
+        let name = base.name.clone();
+        if self.stage(Stage::Base, Some(host), Box::pin(self.base(live))).await? {
+            self.stage(Stage::Upgrade, Some(host), Box::pin(self.upgrade(live))).await?;
+        } else {
+            let found = self.gate.store.findings(&self.plan.run).await?;
+            let why =
+                found.iter().find(|finding| finding.stage == Stage::Base).map(|finding| finding.sentence.as_str());
+            self.skip(Stage::Upgrade, &format!("base {name} does not deploy: {}", why.unwrap_or("it was interrupted")))
+                .await?;
+        }
+        // What head may not do onto nothing either was told before the base was deployed.
+        let findings = self.gate.store.findings(&self.plan.run).await?;
+        let is_over = findings.iter().any(|finding| finding.stage == Stage::Install);
+        if is_over || self.was_cancelled().await? {
+            self.skip(Stage::Destroy, "the run was over before").await?;
+            if is_over {
+                self.skip(Stage::Install, "it was not tried: see the cause").await?;
+            }
+            return Ok(false);
+        }
+        // Afterwards nothing is left of an upgrade to look at.
+        if findings.iter().any(|finding| finding.stage == Stage::Upgrade) {
+            self.collect(live).await?;
+        }
+        if self.stage(Stage::Destroy, Some(host), Box::pin(self.destroy(live))).await? {
+            return Ok(true);
+        }
+        self.skip(Stage::Install, "what was there before could not be destroyed").await?;
+        Ok(false)
     }
 
     /// Runs a stage unless it has ended in an earlier process; prepare is gone through in each, since what it opens lives

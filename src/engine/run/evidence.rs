@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::Run;
-use super::install::FRESH_DEPLOYS;
+use super::deploy::{Deploy, Fact};
 use super::memory::{MemoryWatch, keep_larger};
 use super::prepare::{BEFORE, Live};
 use super::teardown::AFTER;
@@ -23,7 +23,6 @@ use crate::domain::log::Record;
 use crate::domain::results::{By, Resources, ServiceMemory};
 use crate::engine::EngineError;
 use crate::engine::state::RunFile;
-use crate::engine::watch::WANTED;
 
 /// The fact with what the app needed of the target.
 pub(super) const RESOURCES: &str = "resources";
@@ -31,10 +30,19 @@ pub(super) const RESOURCES: &str = "resources";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Run {
+    /// Whether a deploy call was made, or was about to be.
+    async fn has_deployed(&self) -> Result<bool, EngineError> {
+        for deploy in Deploy::ALL {
+            if self.gate.store.fact::<u32>(&self.plan.run, deploy.key(Fact::Called)).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Looks at the app and keeps what is seen, once; not where nothing was deployed. What goes wrong is said and no more.
     pub(super) async fn collect(&self, live: &Live) -> Result<(), EngineError> {
-        let deployed = self.gate.store.fact::<u32>(&self.plan.run, FRESH_DEPLOYS).await?.is_some();
-        if !deployed || self.folder.seen().exists() {
+        if !self.has_deployed().await? || self.folder.seen().exists() {
             return Ok(());
         }
         self.phase::<(), EngineError>("evidence", By::CcCi, async {
@@ -67,7 +75,11 @@ impl Run {
     }
 
     async fn measure(&self, live: &Live) -> Option<Resources> {
-        let wanted: Wanted = self.gate.store.fact(&self.plan.run, WANTED).await.ok().flatten()?;
+        let mut wanted: Option<Wanted> = None;
+        for deploy in Deploy::ALL {
+            wanted = self.stored(deploy.key(Fact::Wanted)).await.ok()?.or(wanted);
+        }
+        let wanted = wanted?;
         let images: Vec<String> = wanted.services.iter().map(|service| service.image().to_owned()).collect();
         let mut peaks = live.memory.as_ref().map(MemoryWatch::peaks).unwrap_or_default();
         let (image_bytes, last) =

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use url::Url;
 
+use super::deploy::{Deploy, Fact};
 use super::prepare::Live;
-use super::ready::READY;
 use super::{Run, Stop};
 use crate::domain::deployment::{Deployment, Route};
 use crate::domain::finding::{Finding, FindingKind};
@@ -16,8 +16,6 @@ use crate::domain::floor::{self, Meaning, Seen, is_proxys_own, meaning, page, re
 use crate::domain::results::{Asset, FloorFacts, HttpFact};
 use crate::domain::stage::Stage;
 
-/// The fact with what the floor saw.
-pub(super) const FLOOR: &str = "floor";
 /// An app's host may be unknown to the proxy for so long after convergence (design §4).
 const NOT_YET: Duration = Duration::from_secs(30);
 const BETWEEN: Duration = Duration::from_millis(250);
@@ -25,8 +23,9 @@ const REDIRECTS: usize = 5;
 
 impl Run {
     /// Asks every host until it answers, or until it should have.
-    pub(super) async fn floor(&self, live: &Live, deployment: &Deployment) -> Result<(), Stop> {
-        if self.stored::<FloorFacts>(FLOOR).await?.is_some() {
+    pub(super) async fn floor(&self, live: &Live, deploy: Deploy, deployment: &Deployment) -> Result<(), Stop> {
+        let key = deploy.key(Fact::Floor);
+        if self.stored::<FloorFacts>(key).await?.is_some() {
             return Ok(());
         }
         let routes = &deployment.routes;
@@ -37,10 +36,10 @@ impl Run {
                 ..FloorFacts::default()
             };
             self.log.say("no router rule names a host: nothing to ask over HTTPS");
-            return self.store(FLOOR, &none).await;
+            return self.store(key, &none).await;
         }
         let deadline = Instant::now() + NOT_YET;
-        let mut http = self.stored::<Vec<HttpFact>>(READY).await?.unwrap_or_default();
+        let mut http = self.stored::<Vec<HttpFact>>(deploy.key(Fact::Ready)).await?.unwrap_or_default();
         let rest: Vec<&Route> =
             routes.iter().filter(|route| http.iter().all(|fact| fact.host != route.host.as_str())).collect();
         let asked = join_all(rest.iter().map(|route| self.ask_until(live, route, &hosts, deadline))).await;
@@ -48,13 +47,13 @@ impl Run {
         for (route, outcome) in rest.into_iter().zip(asked) {
             match outcome {
                 Ok(fact) => {
-                    findings.extend(broken_assets(live, route, &fact));
+                    findings.extend(broken_assets(live, deploy.stage(), route, &fact));
                     http.push(fact);
                 }
-                Err(why) => findings.push(unreachable(live, route, floor::unreachable(route, &why))),
+                Err(why) => findings.push(unreachable(live, deploy.stage(), route, floor::unreachable(route, &why))),
             }
         }
-        self.store_shown(FLOOR, &FloorFacts { http, ..FloorFacts::default() }).await?;
+        self.store_shown(key, &FloorFacts { http, ..FloorFacts::default() }).await?;
         if findings.is_empty() { Ok(()) } else { Err(Stop::Failed(findings)) }
     }
 
@@ -143,14 +142,14 @@ enum Asked {
     Broken(String),
 }
 
-fn broken_assets(live: &Live, route: &Route, fact: &HttpFact) -> Vec<Finding> {
+fn broken_assets(live: &Live, stage: Stage, route: &Route, fact: &HttpFact) -> Vec<Finding> {
     let broken = fact.assets.iter().filter(|asset| !asset.holds());
     let sentence = |asset: &Asset| floor::broken_asset(&fact.host, &asset.url, asset.status);
-    broken.map(|asset| unreachable(live, route, sentence(asset))).collect()
+    broken.map(|asset| unreachable(live, stage, route, sentence(asset))).collect()
 }
 
-fn unreachable(live: &Live, route: &Route, sentence: String) -> Finding {
-    Finding::new(FindingKind::Unreachable, Stage::Install, live.now(), sentence).about(&route.service)
+fn unreachable(live: &Live, stage: Stage, route: &Route, sentence: String) -> Finding {
+    Finding::new(FindingKind::Unreachable, stage, live.now(), sentence).about(&route.service)
 }
 
 /// A host that nobody has.

@@ -106,6 +106,9 @@ impl Run {
 
     /// Waits until the target has every image of this deploy.
     pub(super) async fn pulled(&self, live: &mut Live, deployment: &Deployment) -> Result<(), Stop> {
+        if self.stored::<Vec<Pull>>(PULLS).await?.is_some() {
+            return Ok(());
+        }
         let images = live.images.take().unwrap_or_else(|| self.begin_pulling(live, deployment));
         let pulled = match images.await {
             Ok(pulled) => pulled?,

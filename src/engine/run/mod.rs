@@ -3,7 +3,10 @@
 //! [`Run::drive`] is the same for a run that begins, one that is resumed after its process was killed, and later one that
 //! the service took from its queue: each stage looks at what is there and goes on.
 
+mod bring_up;
 mod conclude;
+mod deploy;
+mod destroy;
 mod drive;
 mod evidence;
 mod files;
@@ -17,8 +20,10 @@ mod memory;
 mod power;
 mod prepare;
 mod ready;
+mod secrets;
 mod step;
 mod teardown;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -37,14 +37,14 @@ impl Run {
 
     /// Host power is refused before anything is deployed, unless the tests file allows it; then it is noted for the headline and
     /// for what is done with the target afterwards.
-    pub(super) async fn allowed(&self, live: &Live, deployment: &Deployment) -> Result<(), Stop> {
+    pub(super) async fn allowed(&self, live: &Live, stage: Stage, deployment: &Deployment) -> Result<(), Stop> {
         if deployment.host_power.is_empty() {
             return Ok(());
         }
         let Some(reason) = &self.tests().host_power else {
             let refused = deployment.host_power.iter().take(MOST).map(|power| {
                 let sentence = format!("{power}: with that it rules the target, and was not started");
-                Finding::new(FindingKind::HostPower, Stage::Install, live.now(), sentence).about(&power.service)
+                Finding::new(FindingKind::HostPower, stage, live.now(), sentence).about(&power.service)
             });
             return Err(Stop::Failed(refused.collect()));
         };
@@ -54,7 +54,7 @@ impl Run {
     }
 
     /// Looks once more, at what Swarm has made of the compose files: docker may read them otherwise than we did.
-    pub(super) async fn look_again(&self, live: &Live, wanted: &Wanted) -> Result<(), Stop> {
+    pub(super) async fn look_again(&self, live: &Live, stage: Stage, wanted: &Wanted) -> Result<(), Stop> {
         let host =
             live.docker.inspect_network("host", None::<InspectNetworkOptions>).await.tried("look at its network");
         let host = host.map_err(EngineError::from)?.id;
@@ -69,7 +69,7 @@ impl Run {
         self.store(HOST_POWER, &HostPower { reason, found }).await?;
         let findings = seen.iter().take(MOST).map(|power| {
             let sentence = format!("{power}: with that it rules the target, and was stopped");
-            Finding::new(FindingKind::HostPower, Stage::Install, live.now(), sentence).about(&power.service)
+            Finding::new(FindingKind::HostPower, stage, live.now(), sentence).about(&power.service)
         });
         Err(Stop::Failed(findings.collect()))
     }

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 use url::Url;
 
+use super::deploy::{Deploy, Fact};
 use super::floor::random_label;
 use super::prepare::Live;
 use super::{Run, Stop};
@@ -18,26 +19,24 @@ use crate::domain::results::{HttpFact, duration, ms_between};
 use crate::domain::stage::Stage;
 use crate::domain::tests_file::Ready;
 
-/// The fact with the answers that were waited for.
-pub(super) const READY: &str = "ready";
 const BETWEEN: Duration = Duration::from_millis(100);
 
 impl Run {
     /// Waits for every `[[ready]]` of the tests file.
-    pub(super) async fn ready(&self, live: &Live, deployment: &Deployment) -> Result<(), Stop> {
+    pub(super) async fn ready(&self, live: &Live, deploy: Deploy, deployment: &Deployment) -> Result<(), Stop> {
         let probes = &self.tests().ready;
-        if probes.is_empty() || self.stored::<Vec<HttpFact>>(READY).await?.is_some() {
+        if probes.is_empty() || self.stored::<Vec<HttpFact>>(deploy.key(Fact::Ready)).await?.is_some() {
             return Ok(());
         }
         let routed: Vec<DomainName> = deployment.routes.iter().map(|route| route.host.clone()).collect();
         let host = |probe: &Ready| ready::host(probe, &self.plan.domain, &routed);
         let known: Result<Vec<String>, String> = probes.iter().map(host).collect();
         let hosts = known.map_err(|what| {
-            let finding = Finding::new(FindingKind::TestsInvalid, Stage::Install, live.now(), what);
+            let finding = Finding::new(FindingKind::TestsInvalid, deploy.stage(), live.now(), what);
             let advice = "Mend the `[[ready]]`: it can only ask hosts of the recipe's own router rules.".to_owned();
             Stop::Failed(vec![Finding { advice, ..finding }])
         })?;
-        let asked = probes.iter().zip(&hosts).map(|(probe, host)| self.wait_for(live, probe, host));
+        let asked = probes.iter().zip(&hosts).map(|(probe, host)| self.wait_for(live, deploy.stage(), probe, host));
         let (mut facts, mut findings) = (Vec::new(), Vec::new());
         for answered in join_all(asked).await {
             match answered {
@@ -48,10 +47,10 @@ impl Run {
         if !findings.is_empty() {
             return Err(Stop::Failed(findings));
         }
-        self.store_shown(READY, &facts).await
+        self.store_shown(deploy.key(Fact::Ready), &facts).await
     }
 
-    async fn wait_for(&self, live: &Live, probe: &Ready, host: &str) -> Result<HttpFact, Box<Finding>> {
+    async fn wait_for(&self, live: &Live, stage: Stage, probe: &Ready, host: &str) -> Result<HttpFact, Box<Finding>> {
         let (begun, from) = (Instant::now(), live.now());
         let url = format!("https://{host}{}", probe.path);
         loop {
@@ -66,7 +65,7 @@ impl Run {
             if begun.elapsed() > probe.timeout {
                 let waited = duration(u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX));
                 let sentence = format!("is not ready after {waited}: {url} {why}");
-                let mut finding = Finding::new(FindingKind::Unreachable, Stage::Install, live.now(), sentence);
+                let mut finding = Finding::new(FindingKind::Unreachable, stage, live.now(), sentence);
                 finding.advice =
                     "The tests file waits for this answer (`[[ready]]`); see what the services logged last.".to_owned();
                 return Err(Box::new(finding));
