@@ -71,6 +71,7 @@ impl Scene {
                 .map(|stage| (stage, StageOutcome::Done))
                 .into(),
             findings: finding.into_iter().collect(),
+            upgrade: FloorFacts::default(),
             floor: FloorFacts {
                 converged: Some(Converged { services: 1, ms: 9_000 }),
                 http: vec![http],

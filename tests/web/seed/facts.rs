@@ -45,6 +45,7 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
             .map(|it| (it, StageOutcome::Done))
             .into(),
         findings: Vec::new(),
+        upgrade: FloorFacts::default(),
         floor: FloorFacts {
             converged: Some(Converged { services: 2, ms: 11_320 }),
             http: vec![HttpFact {
