@@ -1,33 +1,16 @@
 //! Lint in a run: only what is new since the base turns it red.
 
-use std::path::Path;
-use std::process::Command;
-
 use cc_ci::domain::finding::FindingKind;
 use cc_ci::domain::results::Severity;
 use cc_ci::domain::stage::{RungState, Stage};
 
-use crate::support::{Recipe, edited, lab, said};
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let me = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"];
-    said(Command::new("git").args(me).args(arguments).current_dir(folder));
-}
-
-/// The recipe as it is becomes this version.
-fn publish(recipe: &Recipe, version: &str) {
-    let folder = recipe.path();
-    git(&folder, &["init", "--quiet"]);
-    git(&folder, &["add", "."]);
-    git(&folder, &["commit", "--quiet", "--message", version]);
-    git(&folder, &["tag", "--annotate", "--message", version, version]);
-}
+use crate::support::{Recipe, edited, lab};
 
 #[test]
 fn s13_a_config_that_changed_without_its_version_is_red_before_anything_is_deployed() {
     let lab = lab();
     let recipe = Recipe::copy_of("notes");
-    publish(&recipe, "1.0.0+1.0.0");
+    recipe.publish("1.0.0+1.0.0");
     let compose = recipe.read("compose.yml");
     recipe.write("compose.yml", &edited(&compose, &[("1.0.0+1.0.0", "1.1.0+1.0.0")]));
     recipe.write("app.conf.tmpl", &format!("{}# changed\n", recipe.read("app.conf.tmpl")));
@@ -53,7 +36,7 @@ fn s14_an_error_that_the_base_has_is_listed_and_turns_nothing_red() {
     // Docker fills it in before it looks at it; abra does not.
     let old = edited(&compose, &[("start_period: 30s", "start_period: ${START_PERIOD:-30s}")]);
     recipe.write("compose.yml", &old);
-    publish(&recipe, "1.0.0+1.0.0");
+    recipe.publish("1.0.0+1.0.0");
     recipe.write("compose.yml", &edited(&old, &[("1.0.0+1.0.0", "1.0.1+1.0.0")]));
     let finished = lab.run_in(&recipe.path(), &[]).finish();
     finished.assert(0, "green");

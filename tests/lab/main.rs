@@ -25,3 +25,4 @@ mod service;
 mod setup;
 mod starts;
 mod support;
+mod upgrade;

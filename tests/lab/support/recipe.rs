@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::said;
 
 /// A recipe in a folder that goes with it.
 pub(crate) struct Recipe {
@@ -36,6 +39,19 @@ impl Recipe {
             fs::copy(file.path(), recipe.path().join(file.file_name())).unwrap();
         }
         recipe
+    }
+
+    /// The recipe as it is becomes this version, with a tag.
+    pub(crate) fn publish(&self, version: &str) {
+        self.git(&["init", "--quiet"]);
+        self.git(&["add", "."]);
+        self.git(&["commit", "--quiet", "--message", version]);
+        self.git(&["tag", "--annotate", "--message", version, version]);
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let me = ["-c", "user.name=ada", "-c", "user.email=ada@example.org"];
+        said(Command::new("git").args(me).args(arguments).current_dir(self.path()));
     }
 
     /// Its folder.
