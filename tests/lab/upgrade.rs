@@ -67,8 +67,8 @@ fn s07_an_upgrade_that_swarm_rolls_back_is_red_with_the_new_tasks_failure() {
     let lab = lab();
     let (recipe, compose) = published();
     // The old task is healthy and goes on; the new one exits at once.
-    let broken =
-        edited(&compose, &[("image: lab/web:1.1.0", "image: lab/web:1.1.0\n    command: [\"web\", \"crash\"]")]);
+    let exits = "WEB_TITLE=${TITLE}\n      - LAB_EXIT_CODE=7\n      - LAB_EXIT_AFTER=1s";
+    let broken = edited(&compose, &[("WEB_TITLE=${TITLE}", exits)]);
     recipe.write("compose.yml", &broken);
     let finished = lab.run_in(&recipe.path(), &[]).finish();
     finished.assert(1, "red");
