@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::convergence::{Wanted, WantedService, same_spec};
 use super::deployment::ServicePlan;
 use super::ids::StackName;
+use super::swarm::{Snapshot, TaskState};
 
 /// What marks a deploy of head.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,22 @@ pub fn not_running(head: &Head<'_>, wanted: &[ServicePlan], running: &[Spec]) ->
     wrong
 }
 
+/// Services of which a task runs, and is to go on, that is not of the wanted spec: a new one never took its place.
+#[must_use]
+pub fn with_old_tasks(wanted: &Wanted, snapshot: &Snapshot) -> Vec<(String, String)> {
+    let is_old = |service: &&WantedService| {
+        snapshot.tasks.iter().any(|task| {
+            task.service_id == service.id
+                && (task.state, task.desired) == (TaskState::Running, TaskState::Running)
+                && !same_spec(&service.template, &task.spec)
+        })
+    };
+    let sentence = |service: &WantedService| {
+        (service.name.clone(), format!("the old version is still running: {} was not replaced", service.name))
+    };
+    wanted.services.iter().filter(is_old).map(sentence).collect()
+}
+
 /// The image without its digest, and with the tag that docker adds.
 fn tagged(image: &str) -> String {
     let (name, digest) = image.split_once('@').map_or((image, None), |(name, digest)| (name, Some(digest)));
@@ -69,7 +87,10 @@ fn tagged(image: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::domain::swarm::{Mode, Restart, RestartCondition, Slot, Task};
 
     fn plan(name: &str, image: &str) -> ServicePlan {
         ServicePlan {
@@ -113,5 +134,50 @@ mod tests {
             ["the old version is still running: label `chaos-version` of app says 01234567, not 9f31c0e2"]
         );
         assert_eq!(wrong(&labels[..1]), ["db is not there after the upgrade"]);
+    }
+
+    #[test]
+    fn s06_a_task_of_another_spec_that_goes_on_is_the_old_version() {
+        let template = |image: &str| serde_json::json!({ "ContainerSpec": { "Image": image } });
+        let task = |image: &str, desired| Task {
+            id: "t".to_owned(),
+            service_id: "s".to_owned(),
+            slot: Slot::Number(1),
+            spec: template(image),
+            state: TaskState::Running,
+            desired,
+            created_at: Timestamp::UNIX_EPOCH,
+            state_at: Timestamp::UNIX_EPOCH,
+            error: String::new(),
+            container: None,
+            exit_code: None,
+        };
+        let service = WantedService {
+            id: "s".to_owned(),
+            name: "app".to_owned(),
+            template: template("a:2"),
+            mode: Mode::Replicated(1),
+            restart: Restart { condition: RestartCondition::Any, max_attempts: None },
+            healthcheck: None,
+            memory_limit: None,
+            depends_on: Vec::new(),
+        };
+        let wanted = Wanted { services: vec![service], timeout: None, deployed_at: Timestamp::UNIX_EPOCH };
+        let of = |tasks: Vec<Task>| {
+            let snapshot = Snapshot {
+                at: Timestamp::UNIX_EPOCH,
+                eligible_nodes: 1,
+                services: Vec::new(),
+                tasks,
+                containers: BTreeMap::new(),
+            };
+            with_old_tasks(&wanted, &snapshot)
+        };
+        let old = of(vec![task("a:2", TaskState::Running), task("a:1", TaskState::Running)]);
+        assert_eq!(old, [("app".to_owned(), "the old version is still running: app was not replaced".to_owned())]);
+        assert!(
+            of(vec![task("a:2", TaskState::Running), task("a:1", TaskState::Shutdown)]).is_empty(),
+            "it is on its way out"
+        );
     }
 }

@@ -86,7 +86,7 @@ impl Run {
         Ok(wanted)
     }
 
-    fn observer(&self, live: &Live, deployment: &Deployment) -> Observer {
+    pub(super) fn observer(&self, live: &Live, deployment: &Deployment) -> Observer {
         Observer::new(live.docker.clone(), self.plan.stack.clone(), live.engine.clock_offset, depends_on(deployment))
     }
 

@@ -9,7 +9,7 @@ use crate::domain::base::Base;
 use crate::domain::convergence::Wanted;
 use crate::domain::deployment::{Deployment, PlanError};
 use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::proof::{Head, not_running};
+use crate::domain::proof::{Head, not_running, with_old_tasks};
 use crate::domain::recipe::RecipeFiles;
 use crate::domain::results::By;
 use crate::domain::stage::Stage;
@@ -73,7 +73,12 @@ impl Run {
         let version = deployment.version.as_ref().map(ToString::to_string);
         let head =
             Head { stack: &self.plan.stack, chaos_version: &self.plan.chaos_version, version: version.as_deref() };
-        let wrong = not_running(&head, &deployment.services, &running);
+        let mut wrong = not_running(&head, &deployment.services, &running);
+        if let (true, Some(wanted)) =
+            (wrong.is_empty(), self.stored::<Wanted>(Deploy::Upgrade.key(Fact::Wanted)).await?)
+        {
+            wrong = with_old_tasks(&wanted, &self.observer(live, deployment).look().await?);
+        }
         if wrong.is_empty() {
             self.log.say("the running services are head's: images, version and commit");
             return Ok(());
