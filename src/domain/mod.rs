@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod base;
 pub mod cancellation;
+pub mod canonical;
 pub mod claim;
 pub mod command;
 pub mod convergence;

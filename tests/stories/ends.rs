@@ -17,6 +17,8 @@ use crate::scene::Scene;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ends {
     Green,
+    /// Green, with this version label.
+    Version(&'static str),
     Red,
     /// The target was lost.
     Infra,
@@ -38,7 +40,7 @@ impl Scene {
         let now = self.clock.now();
         let found = |kind, said| Some(Finding::new(kind, Stage::Install, now, said));
         let finding = match ends {
-            Ends::Green => None,
+            Ends::Green | Ends::Version(_) => None,
             Ends::Red => found(FindingKind::CrashLoop, "app exits with 1, again and again"),
             Ends::Infra => found(FindingKind::TargetUnreachable, "the target was silent for 5 min"),
             Ends::NoImage(refusal) => {
@@ -62,7 +64,10 @@ impl Scene {
             recipe: run.recipe.clone(),
             head: Revision {
                 commit: run.head.clone(),
-                version: None,
+                version: match ends {
+                    Ends::Version(version) => Some(version.to_owned()),
+                    Ends::Green | Ends::Red | Ends::Infra | Ends::NoImage(_) => None,
+                },
                 dirty: false,
                 source: "https://forge.example.org/recipes/notes.git".to_owned(),
             },

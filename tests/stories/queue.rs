@@ -180,8 +180,11 @@ async fn s93_a_push_to_the_default_branch_and_a_new_tag_are_run_once() {
     }
     let runs = open_of(&scene, Cause::PostMerge).await;
     assert_eq!(runs.iter().map(|run| run.head.as_ref().unwrap().to_string()).collect::<Vec<_>>(), [sha(7)]);
-    scene.end(&runs[0], Ends::Green).await;
+    scene.end(&runs[0], Ends::Version("1.0.0+1.0.0")).await;
     scene.quiet().await;
+    // From now on it is a base that is known to be good.
+    let known = scene.store().canonicals(&runs[0].recipe).await.unwrap();
+    assert_eq!(known.iter().map(|known| known.commit.to_string()).collect::<Vec<_>>(), [sha(7)]);
     scene.forge.act(|world| {
         world.push_branch(crate::scene::NOTES, "main", "maintainer", &sha(8));
         world.tag(crate::scene::NOTES, "1.0.0+1.0.0", "maintainer", true);

@@ -1,6 +1,7 @@
 //! Runs, stages, phases, findings and facts in SQLite: every transition is a row before it counts.
 
 mod asked;
+mod canonical;
 pub mod copy;
 mod inbox;
 mod numbers;
@@ -193,8 +194,12 @@ mod tests {
 
     use sqlx::ConnectOptions as _;
 
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::domain::ids::RunId;
+    use crate::domain::canonical::Canonical;
+    use crate::domain::ids::{CommitSha, RecipeName, RunId};
+    use crate::domain::recipe::RecipeVersion;
 
     #[tokio::test]
     async fn results_of_an_older_schema_are_still_there() {
@@ -224,6 +229,27 @@ mod tests {
         assert_eq!(store.show_run(1).await.unwrap().unwrap().version, "1.0.0+2");
         assert_eq!(store.results_of(2).await.unwrap(), None, "a run that never got so far");
         assert!(folder.path().join("pre-12.db").exists());
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn the_newest_green_versions_are_remembered_each_commit_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let (recipe, run) = (RecipeName::parse("notes").unwrap(), RunId::from_random([1; 12]));
+        for number in (0..13).chain([12]) {
+            let canonical = Canonical {
+                version: RecipeVersion::parse(&format!("1.{number}.0+1")).unwrap(),
+                commit: CommitSha::parse(&format!("{number:040x}")).unwrap(),
+                images: Vec::new(),
+            };
+            store.promote(&recipe, &canonical, &run, Timestamp::UNIX_EPOCH).await.unwrap();
+        }
+        let other = RecipeName::parse("wiki").unwrap();
+        assert!(store.canonicals(&other).await.unwrap().is_empty());
+        let known = store.canonicals(&recipe).await.unwrap();
+        let versions: Vec<_> = known.iter().map(|known| known.version.to_string()).collect();
+        assert_eq!((versions.len(), versions[0].as_str(), versions[9].as_str()), (10, "1.12.0+1", "1.3.0+1"));
         store.close().await;
     }
 

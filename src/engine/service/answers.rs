@@ -8,12 +8,13 @@ use jiff::Timestamp;
 
 use super::situation::Situated;
 use super::{Service, Up, held};
-use crate::adapters::store::{Asked, Heard, Kind, RunState, StageState, Wanted, Withdrawn};
+use crate::adapters::store::{Asked, Cause, Heard, Kind, RunState, StageState, Wanted, Withdrawn};
 use crate::domain::answer::{
     Ahead, Answer, CommitState, Earlier, Ending, Judged, Kept, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject,
     Waits, body, commit_status,
 };
 use crate::domain::cancellation::Cancellation;
+use crate::domain::canonical::canonical;
 use crate::domain::finding::Class;
 use crate::domain::forge::{CommentId, PullNumber, RepoName};
 use crate::domain::ids::{CommitSha, RunId};
@@ -177,7 +178,18 @@ impl Service {
             if let Some(says) = self.end_of(&run, again).await? {
                 self.tell_at(&run, says, post, false).await?;
             }
+            self.promote(&run).await?;
             self.shared.gate.store.answered(&run.id).await?;
+        }
+        Ok(())
+    }
+
+    /// A green run of the default branch or of a tag makes a base that is known to be good.
+    async fn promote(&self, run: &Asked) -> Result<(), EngineError> {
+        let results = run.results.as_deref().filter(|_| matches!(run.cause, Cause::PostMerge | Cause::Sweep));
+        let results = results.and_then(|text| serde_json::from_str::<Results>(text).ok());
+        if let Some(canonical) = results.as_ref().and_then(canonical) {
+            self.shared.gate.store.promote(&run.recipe, &canonical, &run.id, self.now()).await?;
         }
         Ok(())
     }

@@ -51,7 +51,8 @@ impl Service {
             return self.cancel(&run.id, &Cancellation::Because("it names no commit".to_owned())).await;
         };
         let opened = git::open_commit(&self.shared.forge.git_url(repository), &run.recipe, head).await?;
-        let base = base::find(&opened, run.options.base.as_ref().map(BaseVersion::as_str), &[]).await?;
+        let canonicals = self.shared.gate.store.canonicals(&run.recipe).await?;
+        let base = base::find(&opened, run.options.base.as_ref().map(BaseVersion::as_str), &canonicals).await?;
         let source = opened.source;
         let folder = self.shared.gate.state.run(&run.id);
         // The lock is let go at once: whoever drives the run takes it again.
