@@ -120,3 +120,21 @@ fn s19_a_secret_that_head_adds_is_made_and_named_as_a_step_by_hand() {
     assert!(results.warnings.iter().any(|warning| warning == by_hand), "{:?}", results.warnings);
     lab.assert_untouched();
 }
+
+#[test]
+fn s29_killed_in_base_upgrade_and_destroy_a_run_goes_on() {
+    let lab = lab();
+    let (recipe, _) = published();
+    for moment in ["docker stack deploy", "upgrade in place", "destroyed stack"] {
+        let mut running = lab.run_in(&recipe.path(), &[]);
+        running.wait_for(moment);
+        let id = running.id();
+        assert!(running.kill(), "it was killed after {moment}");
+        let finished = lab.resume(&id).finish();
+        finished.assert(0, "green");
+        let results = finished.results();
+        assert_eq!((results.deploys.fresh, results.deploys.upgrade), (2, 1), "after {moment}");
+        assert_eq!(results.rungs.upgrade.state, RungState::Pass, "after {moment}");
+        lab.assert_untouched();
+    }
+}

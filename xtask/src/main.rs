@@ -101,7 +101,7 @@ enum Command {
 enum LabCommand {
     /// Bring everything up; what is there already is kept
     Up {
-        /// A further test host of this name, beside `lab` and `second`; may be repeated
+        /// A further test host of this name, beside `lab`, `second` and `third`; may be repeated
         #[arg(long = "target", value_name = "NAME")]
         targets: Vec<lab::Target>,
         #[command(flatten)]

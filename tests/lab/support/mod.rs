@@ -32,7 +32,8 @@ pub(crate) use recipe::{Recipe, edited};
 pub(crate) use run::{Finished, Running, until};
 
 /// The sections of `targets.toml` that tests may use; each is a test Swarm of its own.
-const TARGETS: [(&str, &str); 2] = [("lab", "cc-ci-lab-target-gate"), ("second", "cc-ci-lab-target-second")];
+const TARGETS: [(&str, &str); 3] =
+    [("lab", "cc-ci-lab-target-gate"), ("second", "cc-ci-lab-target-second"), ("third", "cc-ci-lab-target-third")];
 /// A test that waits longer than this for a free target has been forgotten.
 const PATIENCE: Duration = Duration::from_secs(1200);
 

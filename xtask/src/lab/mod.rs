@@ -9,10 +9,11 @@
 //! ├── cc-ci-lab-target-gate    sshd, inner engine, one-node swarm: target `lab`
 //! │   └── traefik_ci_lab_test  host ports 80 and 443
 //! ├── cc-ci-lab-target-second  the same again: target `second`
+//! ├── cc-ci-lab-target-third   and once more: target `third`
 //! └── cc-ci-lab-target-ops     the same, where asked for: it carries a deployed gate
 //! ```
 //!
-//! A target belongs to one run at a time, so that the second host lets two tests run at once.
+//! A target belongs to one run at a time, so that three hosts let three tests run at once.
 
 mod base;
 mod certificates;

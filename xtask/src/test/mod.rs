@@ -147,7 +147,7 @@ fn chaos_part(parts: &mut Parts, lab_is_up: bool) {
     });
 }
 
-/// Two at a time: the lab has two targets.
+/// Three at a time: the lab has three targets.
 fn lab_tests(parts: &mut Parts, checkout: &Path, lab_is_up: bool) {
     const PART: &str = "lab tests";
     if !lab_tests_file(checkout).is_file() {
@@ -159,7 +159,7 @@ fn lab_tests(parts: &mut Parts, checkout: &Path, lab_is_up: bool) {
     if let Err(error) = figures::forget(checkout) {
         return parts.check(PART, |_| Err(error));
     }
-    let arguments = ["test", "--package", "cc-ci", "--test", LAB_TESTS, "--", "--test-threads=2"];
+    let arguments = ["test", "--package", "cc-ci", "--test", LAB_TESTS, "--", "--test-threads=3"];
     parts.tests(PART, &mut in_checkout(checkout, &arguments));
 }
 
