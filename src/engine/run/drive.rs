@@ -112,13 +112,25 @@ impl Run {
             self.skip(Stage::Upgrade, &format!("base {name} does not deploy: {}", why.unwrap_or("it was interrupted")))
                 .await?;
         }
-        // What head may not do onto nothing either was told before the base was deployed.
+        let rows = self.gate.store.stages(&self.plan.run).await?;
+        if rows.iter().any(|row| row.stage == Stage::Destroy && row.state == StageState::Done) {
+            return Ok(true);
+        }
         let findings = self.gate.store.findings(&self.plan.run).await?;
-        let is_over = findings.iter().any(|finding| finding.stage == Stage::Install);
-        if is_over || self.was_cancelled().await? {
-            self.skip(Stage::Destroy, "the run was over before").await?;
-            if is_over {
-                self.skip(Stage::Install, "it was not tried: see the cause").await?;
+        let over = if findings.iter().any(|finding| finding.stage == Stage::Install) {
+            // What head may not do onto nothing either was told before the base was deployed.
+            Some("it was not tried: see the cause")
+        } else if findings.iter().any(|finding| finding.kind == FindingKind::TargetUnreachable) {
+            Some("the target had been lost")
+        } else if self.time_left().is_zero() {
+            Some("the total limit had passed")
+        } else {
+            None
+        };
+        if over.is_some() || self.was_cancelled().await? {
+            self.skip(Stage::Destroy, over.unwrap_or("cancelled")).await?;
+            if let Some(why) = over {
+                self.skip(Stage::Install, why).await?;
             }
             return Ok(false);
         }
