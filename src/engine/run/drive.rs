@@ -10,7 +10,7 @@ use super::{Run, Stop};
 use crate::adapters::store::StageState;
 use crate::domain::finding::{Finding, FindingKind, sentences};
 use crate::domain::results::{By, Results};
-use crate::domain::stage::Stage;
+use crate::domain::stage::{Rung, Stage};
 use crate::engine::EngineError;
 
 /// How often a run looks whether somebody cancelled it in the database.
@@ -194,7 +194,12 @@ impl Run {
     async fn failed(&self, stage: Stage, findings: &[Finding]) -> Result<(), EngineError> {
         for finding in findings {
             self.log.say(format!("{}: {} ({})", finding.kind.name(), finding.sentence, stage.name()));
-            self.gate.store.add_finding(&self.plan.run, &self.masked(finding)).await?;
+            let mut finding = self.masked(finding);
+            // A base fails no rung, but with the target the install is lost, too: such a run is tried once more.
+            if finding.kind == FindingKind::TargetUnreachable && stage == Stage::Base {
+                finding.rung = Some(Rung::Install);
+            }
+            self.gate.store.add_finding(&self.plan.run, &finding).await?;
         }
         self.gate.store.end_stage(&self.plan.run, stage, StageState::Failed, None, Timestamp::now()).await?;
         Ok(())
