@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::parts::Parts;
 use crate::children::{logged, start};
-use crate::process::{cargo, program, tail};
+use crate::process::{cargo, program, run, tail};
 use crate::steps::say;
 
 const VERSION: &str = "0.20.2";
@@ -42,7 +42,6 @@ pub(crate) fn ensure(log: &Path) -> Result<PathBuf> {
 
 /// Runs the checks with the program that `tool` leaves behind.
 pub(crate) fn check(parts: &mut Parts, checkout: &Path, tool: ScopedJoinHandle<'_, Result<PathBuf>>) {
-    // Offline: all of it is in the lock file and in cargo's own cache by now.
     let tool = tool.join().map_err(|_| anyhow!("the installer panicked")).and_then(|tool| tool);
     let tool = match tool {
         Ok(tool) => tool,
@@ -53,6 +52,10 @@ pub(crate) fn check(parts: &mut Parts, checkout: &Path, tool: ScopedJoinHandle<'
         command.current_dir(checkout).args(arguments);
         command
     };
+    // It looks at what other systems need, too, which no build here has fetched. What follows needs no network.
+    if let Err(error) = run(cargo().current_dir(checkout).args(["fetch", "--locked", "--quiet"])) {
+        return parts.check("deny", |_| Err(error));
+    }
     parts.command("deny", &mut deny(&["--offline", "check", "bans", "licenses", "sources"]));
     match fetched(&mut deny(&["fetch", "db"]), &parts.log("deny-fetch")) {
         Ok(true) => parts.command("advisories", &mut deny(&["--offline", "check", "advisories"])),
