@@ -115,7 +115,9 @@ impl Store {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(10));
+            .busy_timeout(Duration::from_secs(10))
+            // A page's rows come in one piece, not in several with a change of threads between them.
+            .row_buffer_size(1_000);
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.tried("open")?;
         migrate(&write, &path, folder).await?;
         let read =
