@@ -321,6 +321,8 @@ fn not_verified(facts: &RunFacts, rungs: &Rungs) -> Vec<String> {
     let open = Rung::ALL.into_iter().map(|rung| (rung, rungs.of(rung)));
     let open = open.filter(|(_, result)| result.state == RungState::NotVerified);
     let mut open: Vec<_> = open.map(|(rung, result)| format!("{}: {}", rung.name(), result.reason)).collect();
+    let none = Rung::ALL.into_iter().filter(|rung| rungs.of(*rung).state == RungState::NotApplicable);
+    open.extend(none.map(|rung| format!("{}: not applicable, {}", rung.name(), rungs.of(rung).reason)));
     let floor = &facts.floor;
     if let (true, Some(reason)) = (floor.http.is_empty(), &floor.http_not_applicable) {
         open.push(format!("pages over HTTPS: not applicable, {}", one_line(reason, SENTENCE)));
