@@ -46,7 +46,7 @@ pub enum UndeployError {
 pub async fn undeploy(docker: &Docker, stack: &StackName, say: impl Fn(String)) -> Result<(), UndeployError> {
     let stack = Stack::new(docker, stack);
     let services = stack.remove_what_runs().await?;
-    let kept = stack.remove_secrets_and_configs(|stack, labels, name| stack.owns(labels, name)).await?;
+    let kept = stack.remove_secrets_and_configs(Stack::owns).await?;
     say(format!(
         "removed stack {}: {services} services, {kept} secrets and configs, its networks and volumes",
         stack.name
