@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::read::{Bind, Shown};
+use super::read::{Bind, LAST_GREEN, LAST_JUDGED, Shown};
 use super::run::to_json;
 use super::{Store, StoreError, Tried as _};
 
@@ -19,13 +19,6 @@ pub struct Overview {
     /// The verdicts of its newest runs, newest first; those that have none yet are left out.
     pub verdicts: Vec<String>,
 }
-
-const JUDGED: &str =
-    "WHERE number IN (SELECT (SELECT number FROM run WHERE recipe = value AND verdict IN ('green', 'red')
-        ORDER BY cause IN ('post_merge', 'sweep') DESC, number DESC LIMIT 1) FROM json_each(?1))";
-
-const GREEN: &str = "WHERE number IN (SELECT (SELECT number FROM run WHERE recipe = value AND verdict = 'green'
-        ORDER BY number DESC LIMIT 1) FROM json_each(?1))";
 
 const PULLS: &str = "WHERE number IN (SELECT last FROM json_each(?1) JOIN pull_request ON recipe = value AND last > coalesce(
         (SELECT last FROM pull_request WHERE recipe = value ORDER BY last DESC LIMIT 1 OFFSET ?2), 0)) ORDER BY number DESC";
@@ -44,8 +37,13 @@ impl Store {
                 place(all.entry(run.recipe.clone()).or_default(), run);
             }
         };
-        put(self.show(JUDGED, &of(None)).await?, |overview, run| overview.judged = Some(run));
-        put(self.show(GREEN, &of(None)).await?, |overview, run| overview.green = Some(run));
+        let one_each = |which: &str| {
+            format!(
+                "WHERE number IN (SELECT (SELECT number FROM run WHERE recipe = value AND {which}) FROM json_each(?1))"
+            )
+        };
+        put(self.show(&one_each(LAST_JUDGED), &of(None)).await?, |overview, run| overview.judged = Some(run));
+        put(self.show(&one_each(LAST_GREEN), &of(None)).await?, |overview, run| overview.green = Some(run));
         put(self.show(PULLS, &of(Some(pulls))).await?, |overview, run| overview.pulls.push(run));
         for (recipe, verdict) in self.verdicts(&names, recent).await? {
             all.entry(recipe).or_default().verdicts.push(verdict);

@@ -57,6 +57,12 @@ const COLUMNS: &str = "SELECT id, number, state, cause, recipe, coalesce(reposit
     version,
     iif(state = 'running', (SELECT name FROM stage WHERE stage.run = run.id ORDER BY started_at DESC, rowid DESC LIMIT 1), NULL) AS stage FROM run";
 
+/// Which run of a recipe is its last green one.
+pub(super) const LAST_GREEN: &str = "verdict = 'green' ORDER BY number DESC LIMIT 1";
+/// Which one says most of it.
+pub(super) const LAST_JUDGED: &str =
+    "verdict IN ('green', 'red') ORDER BY cause IN ('post_merge', 'sweep') DESC, number DESC LIMIT 1";
+
 /// A value for a `?`.
 pub(super) enum Bind<'a> {
     Number(i64),
@@ -101,8 +107,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn show_last_green(&self, recipe: &str) -> Result<Option<Shown>, StoreError> {
-        let condition = "WHERE recipe = ? AND verdict = 'green' ORDER BY number DESC LIMIT 1";
-        Ok(self.show(condition, &[Bind::Text(recipe)]).await?.pop())
+        Ok(self.show(&format!("WHERE recipe = ? AND {LAST_GREEN}"), &[Bind::Text(recipe)]).await?.pop())
     }
 
     /// The newest run that says something of its recipe, green or red; one of the default branch before one of a pull request.
@@ -110,9 +115,7 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn show_last_judged(&self, recipe: &str) -> Result<Option<Shown>, StoreError> {
-        let condition = "WHERE recipe = ? AND verdict IN ('green', 'red')
-             ORDER BY cause IN ('post_merge', 'sweep') DESC, number DESC LIMIT 1";
-        Ok(self.show(condition, &[Bind::Text(recipe)]).await?.pop())
+        Ok(self.show(&format!("WHERE recipe = ? AND {LAST_JUDGED}"), &[Bind::Text(recipe)]).await?.pop())
     }
 
     /// One run by its number.
@@ -214,7 +217,7 @@ impl Store {
     }
 
     pub(super) async fn show(&self, condition: &str, binds: &[Bind<'_>]) -> Result<Vec<Shown>, StoreError> {
-        // Both parts are constants of this file; what comes from outside is bound.
+        // Both parts are made of constants; what comes from outside is bound.
         let statement = sqlx::AssertSqlSafe(format!("{COLUMNS} {condition}"));
         let mut query = sqlx::query(statement);
         for bind in binds {

@@ -80,37 +80,11 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.name, row.sha)).collect())
     }
 
-    /// Remembers a branch tip or a tag.
+    /// Remembers where branches and tags of a repository lead: all or none, since what is missing counts as new.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn see_reference(
-        &self,
-        repository: &RepoName,
-        name: &str,
-        sha: &CommitSha,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (repository, sha, at) = (repository.to_string(), sha.as_str(), ms(at));
-        sqlx::query!(
-            "INSERT INTO reference (repository, name, sha, seen_at) VALUES (?, ?, ?, ?)
-             ON CONFLICT (repository, name) DO UPDATE SET sha = excluded.sha, seen_at = excluded.seen_at",
-            repository,
-            name,
-            sha,
-            at
-        )
-        .execute(&self.write)
-        .await
-        .tried("remember a branch or tag")?;
-        Ok(())
-    }
-
-    /// Remembers all branches and tags of a repository that was never looked at: all or none, since what is missing counts as new.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub async fn see_first(
+    pub async fn see_references(
         &self,
         repository: &RepoName,
         references: &[(String, CommitSha)],
@@ -121,7 +95,8 @@ impl Store {
         for (name, sha) in references {
             let sha = sha.as_str();
             sqlx::query!(
-                "INSERT INTO reference (repository, name, sha, seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO reference (repository, name, sha, seen_at) VALUES (?, ?, ?, ?)
+             ON CONFLICT (repository, name) DO UPDATE SET sha = excluded.sha, seen_at = excluded.seen_at",
                 repository,
                 name,
                 sha,

@@ -186,9 +186,10 @@ impl Service {
 
     /// A green run of the default branch or of a tag makes a base that is known to be good.
     async fn promote(&self, run: &Asked) -> Result<(), EngineError> {
-        let results = run.results.as_deref().filter(|_| matches!(run.cause, Cause::PostMerge | Cause::Sweep));
-        let results = results.and_then(|text| serde_json::from_str::<Results>(text).ok());
-        if let Some(canonical) = results.as_ref().and_then(canonical) {
+        if !matches!(run.cause, Cause::PostMerge | Cause::Sweep) {
+            return Ok(());
+        }
+        if let Some(canonical) = results(run).as_ref().and_then(canonical) {
             self.shared.gate.store.promote(&run.recipe, &canonical, &run.id, self.now()).await?;
         }
         Ok(())
@@ -202,10 +203,7 @@ impl Service {
 
     /// Whether the infrastructure kept it from being judged, and it may be tried once more.
     fn is_infra(&self, run: &Asked) -> bool {
-        let infra = || {
-            let results: Results = serde_json::from_str(run.results.as_deref()?).ok()?;
-            Some(deciding(&results.findings)?.class == Class::Infra)
-        };
+        let infra = || Some(deciding(&results(run)?.findings)?.class == Class::Infra);
         run.verdict == Some(Verdict::NotJudged) && run.attempt == 1 && run.cancelled.is_none() && infra() == Some(true)
     }
 
@@ -225,8 +223,7 @@ impl Service {
             };
             return Ok(Some(Says::Ended { subject, ending }));
         }
-        let results = run.results.as_deref().and_then(|text| serde_json::from_str::<Results>(text).ok());
-        let Some(results) = results else {
+        let Some(results) = results(run) else {
             let why = run.sentence.trim_start_matches("not judged: ").to_owned();
             return Ok(Some(Says::Ended { subject, ending: Ending::NotRun { why, again } }));
         };
@@ -363,6 +360,11 @@ impl Service {
         };
         Ok(self.shared.gate.store.want(&wanted).await?)
     }
+}
+
+/// What an ended run reports; nothing of one that never got so far.
+fn results(run: &Asked) -> Option<Results> {
+    serde_json::from_str(run.results.as_deref()?).ok()
 }
 
 fn answer_key(comment: i64, post: u32) -> String {

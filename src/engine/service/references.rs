@@ -37,12 +37,13 @@ impl Service {
         let found: Vec<_> = std::iter::once(branch).chain(tags).collect();
         // A repository that was never looked at has nothing new; a tag that was moved is a push like another.
         if known.is_empty() {
-            return Ok(store.see_first(name, &found, self.now()).await?);
+            return Ok(store.see_references(name, &found, self.now()).await?);
         }
-        for (reference, sha) in found {
-            if known.get(&reference).map(String::as_str) != Some(sha.as_str()) {
-                self.request_of_itself(Cause::PostMerge, name, &sha, None).await?;
-                store.see_reference(name, &reference, &sha, self.now()).await?;
+        for new in &found {
+            let (reference, sha) = new;
+            if known.get(reference).map(String::as_str) != Some(sha.as_str()) {
+                self.request_of_itself(Cause::PostMerge, name, sha, None).await?;
+                store.see_references(name, std::slice::from_ref(new), self.now()).await?;
             }
         }
         Ok(())
