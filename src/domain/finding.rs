@@ -173,13 +173,18 @@ impl Evidence {
 }
 
 impl Finding {
-    /// A finding of that kind with the kind's own class and advice, and the stage's rung.
+    /// A finding of that kind with the kind's own class and advice, and the stage's rung. A base fails none, but with the target
+    /// the install is lost, too: a run that loses it is tried once more, whatever the stage.
     #[must_use]
     pub fn new(kind: FindingKind, stage: Stage, at: Timestamp, sentence: impl Into<String>) -> Self {
         Self {
             kind,
             class: kind.class(),
-            rung: stage.rung(),
+            rung: if kind == FindingKind::TargetUnreachable && stage == Stage::Base {
+                Some(Rung::Install)
+            } else {
+                stage.rung()
+            },
             stage,
             service: None,
             sentence: sentence.into(),
@@ -227,6 +232,9 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         assert!(Finding::new(FindingKind::CrashLoop, Stage::Install, at, "x").turns_red());
         assert!(!Finding::new(FindingKind::RegistryLimit, Stage::Install, at, "x").turns_red());
+        let rung_in_base = |kind| Finding::new(kind, Stage::Base, at, "x").rung;
+        assert_eq!(rung_in_base(FindingKind::CrashLoop), None);
+        assert_eq!(rung_in_base(FindingKind::TargetUnreachable), Some(Rung::Install));
         assert!(!Finding::new(FindingKind::CrashLoop, Stage::Teardown, at, "x").turns_red());
     }
 }

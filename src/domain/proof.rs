@@ -76,13 +76,9 @@ pub fn with_old_tasks(wanted: &Wanted, snapshot: &Snapshot) -> Vec<(String, Stri
 
 /// The image without its digest, and with the tag that docker adds.
 fn tagged(image: &str) -> String {
-    let (name, digest) = image.split_once('@').map_or((image, None), |(name, digest)| (name, Some(digest)));
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
     let has_tag = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
-    match (has_tag, digest) {
-        (true, _) => name.to_owned(),
-        // Without a tag docker takes the newest, unless a digest says which.
-        (false, _) => format!("{name}:latest"),
-    }
+    if has_tag { name.to_owned() } else { format!("{name}:latest") }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub use super::runner_image::{ImageSource, find_image, image};
 use super::{DockerError, GATE_LABEL, RUN_LABEL, Tried as _, gone_is_fine, labelled};
 use crate::domain::ids::{GateId, RunId, StackName};
 use crate::domain::protocol::{ORDERS, Orders, RECIPE, ROOT, SECRETS, Step, StepEnd};
+use crate::domain::recipe::files::RecipeFile;
 
 /// The container label with the name of the app's stack.
 pub const STACK_OF_RUN: &str = "cc-ci.stack";
@@ -119,6 +120,12 @@ pub struct Content {
     pub bytes: Vec<u8>,
     /// Unix permissions.
     pub mode: u32,
+}
+
+impl From<&RecipeFile> for Content {
+    fn from(file: &RecipeFile) -> Self {
+        Self { bytes: file.bytes.clone(), mode: if file.executable { 0o755 } else { 0o644 } }
+    }
 }
 
 /// The run's runner container, running: found by its label, or made with the recipe's files in it. Returns its id and

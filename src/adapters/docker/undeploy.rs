@@ -156,14 +156,11 @@ impl<'a> Stack<'a> {
 
     async fn remove_volumes(&self) -> Result<usize, DockerError> {
         let volumes = self.docker.list_volumes(None::<ListVolumesOptions>).await.tried("list the volumes")?;
-        let own = |labels: &HashMap<String, String>, name: &str| {
-            labels.get(STACK_LABEL).is_some_and(|stack| stack == self.name.as_str()) || name.starts_with(&self.prefix)
-        };
         let names: Vec<String> = volumes
             .volumes
             .unwrap_or_default()
             .into_iter()
-            .filter(|volume| own(&volume.labels, &volume.name))
+            .filter(|volume| self.owns(Some(&volume.labels), Some(&volume.name)))
             .map(|volume| volume.name)
             .collect();
         for name in &names {

@@ -1,6 +1,6 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
-use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
+use super::facts::{Converged, FloorFacts, HttpFact, RunFacts, StageOutcome};
 use super::{HostPower, Recipe, Results, SCHEMA, Severity, count, duration, one_line};
 use crate::domain::finding::{Class, Finding};
 use crate::domain::host;
@@ -147,25 +147,36 @@ fn install(facts: &RunFacts) -> RungResult {
     if let Some(reason) = unfinished(facts, Stage::Install) {
         return not_shown(reason);
     }
-    let floor = &facts.floor;
+    match came_up(&facts.floor) {
+        Err(why) => not_shown(why),
+        Ok(converged) => {
+            let reason = facts.floor.http_not_applicable.as_deref().filter(|_| facts.floor.http.is_empty());
+            let reason = reason.map(|reason| format!(": {}", one_line(reason, SENTENCE))).unwrap_or_default();
+            let (ms, pages) = (duration(converged.ms), pages(&facts.floor));
+            passed(format!("fresh deploy converged in {ms}; {pages}{reason}"))
+        }
+    }
+}
+
+/// That a deploy converged and its pages answered; else why that was not shown, although no finding says so.
+fn came_up(floor: &FloorFacts) -> Result<Converged, String> {
     let Some(converged) = floor.converged.filter(|converged| converged.services > 0) else {
-        return not_shown("no service was seen to converge");
+        return Err("no service was seen to converge".to_owned());
     };
     if let Some(fact) = floor.http.iter().find(|fact| !fact.holds()) {
-        return not_shown(format!("{}, and no finding says why", bad_answer(fact)));
+        return Err(format!("{}, and no finding says why", bad_answer(fact)));
     }
-    match (floor.http.len(), &floor.http_not_applicable) {
-        (0, None) => not_shown("no page was asked, and no reason is known"),
-        (0, Some(reason)) => passed(format!(
-            "fresh deploy converged in {}; no page to ask: {}",
-            duration(converged.ms),
-            one_line(reason, SENTENCE)
-        )),
-        (pages, _) => passed(format!(
-            "fresh deploy converged in {}; {}",
-            duration(converged.ms),
-            if pages == 1 { "1 page answers".to_owned() } else { format!("{pages} pages answer") }
-        )),
+    if floor.http.is_empty() && floor.http_not_applicable.is_none() {
+        return Err("no page was asked, and no reason is known".to_owned());
+    }
+    Ok(converged)
+}
+
+fn pages(floor: &FloorFacts) -> String {
+    match floor.http.len() {
+        0 => "no page to ask".to_owned(),
+        1 => "1 page answers".to_owned(),
+        pages => format!("{pages} pages answer"),
     }
 }
 
@@ -184,22 +195,14 @@ fn upgrade(facts: &RunFacts) -> RungResult {
     if let Some(reason) = unfinished(facts, Stage::Upgrade) {
         return not_shown(reason);
     }
-    let (Some(base), Some(converged)) = (base_name(facts), facts.upgrade.converged.filter(|seen| seen.services > 0))
-    else {
-        return not_shown("no service was seen to converge");
-    };
-    if facts.upgrade.http.is_empty() && facts.upgrade.http_not_applicable.is_none() {
-        return not_shown("no page was asked, and no reason is known");
+    match (base_name(facts), came_up(&facts.upgrade)) {
+        (None, _) => not_shown("no service was seen to converge"),
+        (_, Err(why)) => not_shown(why),
+        (Some(base), Ok(converged)) => {
+            let (ms, pages) = (duration(converged.ms), pages(&facts.upgrade));
+            passed(format!("from {base} in place: converged in {ms}; {pages}; data was not looked at"))
+        }
     }
-    if let Some(fact) = facts.upgrade.http.iter().find(|fact| !fact.holds()) {
-        return not_shown(format!("{}, and no finding says why", bad_answer(fact)));
-    }
-    let pages = match facts.upgrade.http.len() {
-        0 => "no page to ask".to_owned(),
-        1 => "1 page answers".to_owned(),
-        pages => format!("{pages} pages answer"),
-    };
-    passed(format!("from {base} in place: converged in {}; {pages}; data was not looked at", duration(converged.ms)))
 }
 
 fn base_name(facts: &RunFacts) -> Option<String> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::deploy::{Deploy, Fact};
-use super::install::{IMAGES, step_env, step_name};
+use super::install::IMAGES;
 use super::memory::MemoryWatch;
 use super::prepare::Live;
+use super::step::{step_env, step_name};
 use super::{Run, Stop};
 use crate::adapters::docker::images::{self, ImageError};
 use crate::adapters::docker::observe::Observer;
@@ -129,14 +130,15 @@ impl Run {
 
     /// The watcher for a stage after a deploy, in a process that did not make it itself: of the last one that was made.
     pub(super) async fn watch_again(&self, live: &Live) -> Result<Option<Watch>, Stop> {
+        let Some((deploy, wanted)) = self.last_wanted().await? else { return Ok(None) };
+        Ok(Some(self.watch(live, deploy, &self.deployment_of(live, deploy)?, wanted).await?))
+    }
+
+    /// The last deploy whose specs are known.
+    pub(super) async fn last_wanted(&self) -> Result<Option<(Deploy, Wanted)>, Stop> {
         for deploy in Deploy::ALL.into_iter().rev() {
-            if let Some(wanted) = self.stored::<Wanted>(deploy.key(Fact::Wanted)).await? {
-                let deployment = match deploy {
-                    Deploy::Base => self.base_deployment(live)?,
-                    Deploy::Upgrade => self.upgrade_deployment(live)?,
-                    Deploy::Fresh => self.deployment(live)?,
-                };
-                return Ok(Some(self.watch(live, deploy, &deployment, wanted).await?));
+            if let Some(wanted) = self.stored(deploy.key(Fact::Wanted)).await? {
+                return Ok(Some((deploy, wanted)));
             }
         }
         Ok(None)

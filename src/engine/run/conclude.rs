@@ -114,7 +114,7 @@ impl Run {
         Ok(floor)
     }
 
-    async fn calls(&self, deploy: Deploy) -> Result<u32, EngineError> {
+    pub(super) async fn calls(&self, deploy: Deploy) -> Result<u32, EngineError> {
         Ok(self.gate.store.fact(&self.plan.run, deploy.key(Fact::Called)).await?.unwrap_or(0))
     }
 

@@ -10,7 +10,7 @@ use super::{Run, Stop};
 use crate::adapters::store::StageState;
 use crate::domain::finding::{Finding, FindingKind, sentences};
 use crate::domain::results::{By, Results};
-use crate::domain::stage::{Rung, Stage};
+use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
 /// How often a run looks whether somebody cancelled it in the database.
@@ -91,7 +91,7 @@ impl Run {
 
     /// Base, upgrade and destroy. Returns whether there can be an install now.
     async fn before_the_install(&self, live: &mut Live, host: &Witness) -> Result<bool, EngineError> {
-        let Some((base, _)) = self.the_base() else {
+        let Some(older) = self.the_base() else {
             let why = self
                 .plan
                 .base
@@ -102,15 +102,14 @@ impl Run {
             }
             return Ok(true);
         };
-        let name = base.name.clone();
-        if self.stage(Stage::Base, Some(host), Box::pin(self.base(live))).await? {
-            self.stage(Stage::Upgrade, Some(host), Box::pin(self.upgrade(live))).await?;
+        if self.stage(Stage::Base, Some(host), Box::pin(self.base(live, older))).await? {
+            self.stage(Stage::Upgrade, Some(host), Box::pin(self.upgrade(live, older))).await?;
         } else {
             let found = self.gate.store.findings(&self.plan.run).await?;
             let why =
                 found.iter().find(|finding| finding.stage == Stage::Base).map(|finding| finding.sentence.as_str());
-            self.skip(Stage::Upgrade, &format!("base {name} does not deploy: {}", why.unwrap_or("it was interrupted")))
-                .await?;
+            let (name, why) = (&older.0.name, why.unwrap_or("it was interrupted"));
+            self.skip(Stage::Upgrade, &format!("base {name} does not deploy: {why}")).await?;
         }
         let rows = self.gate.store.stages(&self.plan.run).await?;
         if rows.iter().any(|row| row.stage == Stage::Destroy && row.state == StageState::Done) {
@@ -194,12 +193,7 @@ impl Run {
     async fn failed(&self, stage: Stage, findings: &[Finding]) -> Result<(), EngineError> {
         for finding in findings {
             self.log.say(format!("{}: {} ({})", finding.kind.name(), finding.sentence, stage.name()));
-            let mut finding = self.masked(finding);
-            // A base fails no rung, but with the target the install is lost, too: such a run is tried once more.
-            if finding.kind == FindingKind::TargetUnreachable && stage == Stage::Base {
-                finding.rung = Some(Rung::Install);
-            }
-            self.gate.store.add_finding(&self.plan.run, &finding).await?;
+            self.gate.store.add_finding(&self.plan.run, &self.masked(finding)).await?;
         }
         self.gate.store.end_stage(&self.plan.run, stage, StageState::Failed, None, Timestamp::now()).await?;
         Ok(())

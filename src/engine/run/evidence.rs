@@ -10,13 +10,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::Run;
-use super::deploy::{Deploy, Fact};
+use super::deploy::Deploy;
 use super::memory::{MemoryWatch, keep_larger};
 use super::prepare::{BEFORE, Live};
 use super::teardown::AFTER;
 use crate::adapters::docker::evidence::{Seen, image_bytes, look};
 use crate::adapters::docker::memory::memory;
-use crate::domain::convergence::Wanted;
 use crate::domain::evidence::{Bundle, last_lines};
 use crate::domain::inventory::Inventory;
 use crate::domain::log::Record;
@@ -33,7 +32,7 @@ impl Run {
     /// Whether a deploy call was made, or was about to be.
     async fn has_deployed(&self) -> Result<bool, EngineError> {
         for deploy in Deploy::ALL {
-            if self.gate.store.fact::<u32>(&self.plan.run, deploy.key(Fact::Called)).await?.is_some() {
+            if self.calls(deploy).await? > 0 {
                 return Ok(true);
             }
         }
@@ -75,11 +74,7 @@ impl Run {
     }
 
     async fn measure(&self, live: &Live) -> Option<Resources> {
-        let mut wanted: Option<Wanted> = None;
-        for deploy in Deploy::ALL {
-            wanted = self.stored(deploy.key(Fact::Wanted)).await.ok()?.or(wanted);
-        }
-        let wanted = wanted?;
+        let (_, wanted) = self.last_wanted().await.ok()??;
         let images: Vec<String> = wanted.services.iter().map(|service| service.image().to_owned()).collect();
         let mut peaks = live.memory.as_ref().map(MemoryWatch::peaks).unwrap_or_default();
         let (image_bytes, last) =

@@ -1,13 +1,10 @@
 //! Install: a fresh deploy of head, its convergence, and the zero-config floor.
 
-use std::collections::BTreeMap;
-
 use super::deploy::{Deploy, Fact};
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::domain::convergence::Wanted;
 use crate::domain::deployment::Deployment;
-use crate::domain::protocol::StepName;
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
@@ -15,10 +12,6 @@ use crate::engine::EngineError;
 pub(super) const IMAGES: &str = "images";
 /// The fact with notes of the deployment.
 pub(super) const NOTES: &str = "notes";
-/// The whole environment of a step, before the recipe's own variables.
-const STEP_ENV: [(&str, &str); 3] =
-    [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/nonexistent"), ("LC_ALL", "C.UTF-8")];
-
 impl Run {
     /// Deploys head onto nothing and waits until it runs and answers.
     pub(super) async fn install(&self, live: &mut Live) -> Result<(), Stop> {
@@ -39,7 +32,7 @@ impl Run {
             None => self
                 .plan
                 .deployment(&self.files, &self.target, self.tests())
-                .map_err(|error| Stop::Failed(vec![self.refused(live, Stage::Install, &error)])),
+                .map_err(|error| self.not_planned(live, Stage::Install, &error)),
         }
     }
 
@@ -60,13 +53,4 @@ impl Run {
         let masked = self.log.masked_value(value).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         self.store(key, &masked).await
     }
-}
-
-pub(super) fn step_env() -> BTreeMap<String, String> {
-    STEP_ENV.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-/// A step's name has no spaces.
-pub(super) fn step_name(name: &str) -> Result<StepName, Stop> {
-    Ok(StepName::parse(&name.replace(' ', "-")).map_err(EngineError::Unreadable)?)
 }

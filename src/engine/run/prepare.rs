@@ -139,7 +139,8 @@ impl Run {
             stack: self.plan.stack.clone(),
             stop_at: live.now() + self.time_left(),
         };
-        let ensured = runner::ensure(&live.docker, image, &orders, &self.runner_files()).await;
+        let files = self.files.iter().map(|(path, file)| (path.to_owned(), file.into())).collect();
+        let ensured = runner::ensure(&live.docker, image, &orders, &files).await;
         if matches!(ensured, Err(RunnerError::Ended(_))) {
             self.check_runner(live, Stage::Prepare).await?;
         }
@@ -147,13 +148,5 @@ impl Run {
         let how = if new { "started" } else { "found again" };
         self.log.say(format!("runner container {} {how}", &id[..12.min(id.len())]));
         Ok(id)
-    }
-
-    fn runner_files(&self) -> runner::Files {
-        let content = |bytes: &[u8], executable| runner::Content {
-            bytes: bytes.to_vec(),
-            mode: if executable { 0o755 } else { 0o644 },
-        };
-        self.files.iter().map(|(path, file)| (path.to_owned(), content(&file.bytes, file.executable))).collect()
     }
 }

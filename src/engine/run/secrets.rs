@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 
 use super::deploy::Deploy;
-use super::install::{step_env, step_name};
 use super::prepare::Live;
+use super::step::own_step;
 use super::{Run, Stop};
 use crate::adapters::docker::runner;
 use crate::domain::deployment::{Deployment, SecretPlan};
-use crate::domain::protocol::{SECRETS, Step};
-use crate::engine::EngineError;
+use crate::domain::protocol::SECRETS;
 
 const SECRETS_LIMIT_SECONDS: u64 = 120;
 
@@ -33,20 +32,8 @@ impl Run {
         if deployment.secrets.is_empty() {
             return Ok(());
         }
-        let step = Step {
-            name: step_name(&deploy.named("secrets"))?,
-            argv: ["/usr/local/bin/cc-ci", "runner", "secrets"].map(str::to_owned).to_vec(),
-            env: step_env(),
-            folder: "/".to_owned(),
-            limit_seconds: SECRETS_LIMIT_SECONDS,
-            stops_others: false,
-        };
-        let ended = self.step(live, deploy.stage(), &step).await?;
-        if ended.end.succeeded() {
-            return Ok(());
-        }
-        let told = format!("the secrets could not be made: {}: {}", ended.end.how, ended.output.trim());
-        Err(EngineError::Target(told).into())
+        let step = own_step(&deploy.named("secrets"), &["secrets"], SECRETS_LIMIT_SECONDS)?;
+        self.must(live, deploy.stage(), &step, "the secrets could not be made").await
     }
 
     /// The values that the runner holds, hidden in the log from now on.

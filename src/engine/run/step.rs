@@ -1,5 +1,6 @@
 //! Steps of the runner, followed into the log; a connection that breaks is made anew and goes on at the same byte.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use crate::adapters::docker::falls_silent;
 use crate::adapters::docker::runner::{self, RunnerError};
 use crate::adapters::logfile::StepLines;
 use crate::domain::finding::{Finding, FindingKind, sentences};
-use crate::domain::protocol::{LIMIT, Step, StepEnd};
+use crate::domain::protocol::{LIMIT, Step, StepEnd, StepName};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
@@ -22,6 +23,12 @@ const KEPT: usize = 64 << 10;
 /// A target that was silent through a whole stage is not waited for once more: the sweep cleans it when it is back.
 const IN_TEARDOWN: Duration = Duration::from_secs(20);
 
+/// The whole environment of a step, before the recipe's own variables.
+const STEP_ENV: [(&str, &str); 3] =
+    [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("HOME", "/nonexistent"), ("LC_ALL", "C.UTF-8")];
+/// This program in the runner.
+const PROGRAM: &str = "/usr/local/bin/cc-ci";
+
 /// A step that has ended, and what it said in this process.
 pub(super) struct Ended {
     pub end: StepEnd,
@@ -32,6 +39,15 @@ impl Run {
     pub(super) fn patience(&self, stage: Stage) -> Duration {
         let silence = Duration::from_secs(self.plan.silence_seconds);
         if stage == Stage::Teardown { IN_TEARDOWN } else { silence }
+    }
+
+    /// Runs a step that must succeed; `undone` says what is not done when it does not, and that is no fault of the recipe.
+    pub(super) async fn must(&self, live: &Live, stage: Stage, step: &Step, undone: &str) -> Result<(), Stop> {
+        let ended = self.step(live, stage, step).await?;
+        if ended.end.succeeded() {
+            return Ok(());
+        }
+        Err(EngineError::Target(format!("{undone}: {}: {}", ended.end.how, ended.output.trim())).into())
     }
 
     /// Runs a step to its end, or finds it there and follows it.
@@ -98,4 +114,20 @@ impl Run {
             )])),
         }
     }
+}
+
+pub(super) fn step_env() -> BTreeMap<String, String> {
+    STEP_ENV.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A step's name has no spaces.
+pub(super) fn step_name(name: &str) -> Result<StepName, Stop> {
+    Ok(StepName::parse(&name.replace(' ', "-")).map_err(EngineError::Unreadable)?)
+}
+
+/// A step of this program itself: `cc-ci runner WORDS…`.
+pub(super) fn own_step(name: &str, words: &[&str], limit_seconds: u64) -> Result<Step, Stop> {
+    let argv = [PROGRAM, "runner"].iter().chain(words).map(|word| (*word).to_owned()).collect();
+    let (env, folder) = (step_env(), "/".to_owned());
+    Ok(Step { name: step_name(name)?, argv, env, folder, limit_seconds, stops_others: false })
 }

@@ -1,7 +1,7 @@
 //! Teardown: the last lines of every log, then nothing of this run stays, and the target is what it was before.
 
-use super::install::{step_env, step_name};
 use super::prepare::{BEFORE, Live};
+use super::step::own_step;
 use super::{Run, Stop};
 use crate::adapters::docker::undeploy::{UndeployError, undeploy};
 use crate::adapters::docker::{falls_silent, inventory, runner};
@@ -55,14 +55,8 @@ impl Run {
 
     /// By the runner; where that is gone, by the gate itself.
     async fn undeploy(&self, live: &Live) -> Result<(), Stop> {
-        let step = Step {
-            name: step_name("undeploy")?,
-            argv: ["/usr/local/bin/cc-ci", "runner", "undeploy", self.plan.stack.as_str()].map(str::to_owned).to_vec(),
-            env: step_env(),
-            folder: "/".to_owned(),
-            limit_seconds: UNDEPLOY_LIMIT_SECONDS,
-            stops_others: true,
-        };
+        let step = own_step("undeploy", &["undeploy", self.plan.stack.as_str()], UNDEPLOY_LIMIT_SECONDS)?;
+        let step = Step { stops_others: true, ..step };
         let by_runner = if live.runner.is_some() { Some(self.step(live, Stage::Teardown, &step).await) } else { None };
         match by_runner {
             None => {}

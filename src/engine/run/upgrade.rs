@@ -1,6 +1,7 @@
 //! Base and upgrade: an older version that is known, and head deployed over it as its operator would.
 
 use super::deploy::{Deploy, Fact};
+use super::destroy::end_watch;
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::docker::runner;
@@ -19,41 +20,45 @@ use crate::engine::EngineError;
 /// The fact with what operators must know of the upgrade.
 pub(super) const UPGRADE_NOTES: &str = "upgrade_notes";
 
+/// The base, and its files.
+pub(super) type Older<'a> = (&'a Base, &'a RecipeFiles);
+
 impl Run {
-    /// The base and its files, where there is one.
-    pub(super) fn the_base(&self) -> Option<(&Base, &RecipeFiles)> {
+    /// The base, where there is one.
+    pub(super) fn the_base(&self) -> Option<Older<'_>> {
         Some((self.plan.base.as_ref()?.base.as_ref()?, self.base.as_ref()?))
     }
 
     /// Deploys the base. Head's images are there first: one that is missing is told before anything is deployed.
-    pub(super) async fn base(&self, live: &mut Live) -> Result<(), Stop> {
+    pub(super) async fn base(&self, live: &mut Live, older: Older<'_>) -> Result<(), Stop> {
         self.usable_tests(live)?;
         let head = self.deployment(live)?;
         self.allowed(live, Stage::Install, &head).await?;
-        let deployment = self.base_deployment(live)?;
+        let deployment = self.base_deployment(live, older)?;
         self.allowed(live, Stage::Base, &deployment).await?;
-        let Some((base, files)) = self.the_base() else { return Ok(()) };
         if self.stored::<Wanted>(Deploy::Base.key(Fact::Wanted)).await?.is_none() {
+            let (base, files) = older;
             self.pulled(live, &head).await?;
             self.log.say(format!("base: {} at {}", base.name, base.commit.short()));
             self.put_files(live, Deploy::Base, files).await?;
         }
         self.bring_up(live, Deploy::Base, &deployment).await?;
-        self.end_watch(live).await
+        end_watch(live).await;
+        Ok(())
     }
 
     /// Deploys head over the base, and proves that head is what runs then.
-    pub(super) async fn upgrade(&self, live: &mut Live) -> Result<(), Stop> {
-        let Some((base, files)) = self.the_base() else { return Ok(()) };
-        let change = env_change(files, &self.files);
+    pub(super) async fn upgrade(&self, live: &mut Live, (base, older): Older<'_>) -> Result<(), Stop> {
+        let change = env_change(older, &self.files);
         self.store(UPGRADE_NOTES, &notes(base, &change)).await?;
         if !change.missing.is_empty() {
             return Err(Stop::Failed(vec![missing(live, base, &change)]));
         }
-        let deployment = self.upgrade_deployment(live)?;
+        let files = over(older, &self.files, &change)?;
+        let deployment = self.upgrade_deployment(live, &files)?;
         if self.stored::<Wanted>(Deploy::Upgrade.key(Fact::Wanted)).await?.is_none() {
             self.log.say(format!("upgrade in place: {} to {}", base.name, self.plan.head.label()));
-            self.put_files(live, Deploy::Upgrade, &over(files, &self.files, &change)?).await?;
+            self.put_files(live, Deploy::Upgrade, &files).await?;
         }
         let up = self.bring_up(live, Deploy::Upgrade, &deployment).await;
         // Why it did not start is the headline; that the old version still runs follows.
@@ -89,28 +94,34 @@ impl Run {
         Err(Stop::Failed(wrong.into_iter().map(finding).collect()))
     }
 
-    /// What the deploy of the base is. It was published: where it cannot be deployed, that is no fault of this change.
-    pub(super) fn base_deployment(&self, live: &Live) -> Result<Deployment, Stop> {
-        let Some((base, files)) = self.the_base() else {
-            return Err(EngineError::Unreadable("there is no base".to_owned()).into());
-        };
+    /// What this deploy is, in a process that may not have made it.
+    pub(super) fn deployment_of(&self, live: &Live, deploy: Deploy) -> Result<Deployment, Stop> {
+        match (deploy, self.the_base()) {
+            (Deploy::Fresh, _) => self.deployment(live),
+            (Deploy::Base, Some(older)) => self.base_deployment(live, older),
+            (Deploy::Upgrade, Some((_, older))) => {
+                self.upgrade_deployment(live, &over(older, &self.files, &env_change(older, &self.files))?)
+            }
+            (Deploy::Base | Deploy::Upgrade, None) => {
+                Err(EngineError::Unreadable("there is no base".to_owned()).into())
+            }
+        }
+    }
+
+    /// It was published: where it cannot be deployed, that is no fault of this change.
+    fn base_deployment(&self, live: &Live, (base, files): Older<'_>) -> Result<Deployment, Stop> {
         self.plan
             .deployment_of(files, base.commit.short(), &self.target, self.tests())
             .map_err(|error| self.not_planned(live, Stage::Base, &error))
     }
 
-    /// What the deploy of head over the base is.
-    pub(super) fn upgrade_deployment(&self, live: &Live) -> Result<Deployment, Stop> {
-        let Some((_, files)) = self.the_base() else {
-            return Err(EngineError::Unreadable("there is no base".to_owned()).into());
-        };
-        let files = over(files, &self.files, &env_change(files, &self.files))?;
+    fn upgrade_deployment(&self, live: &Live, files: &RecipeFiles) -> Result<Deployment, Stop> {
         self.plan
-            .deployment(&files, &self.target, self.tests())
+            .deployment(files, &self.target, self.tests())
             .map_err(|error| self.not_planned(live, Stage::Upgrade, &error))
     }
 
-    fn not_planned(&self, live: &Live, stage: Stage, error: &PlanError) -> Stop {
+    pub(super) fn not_planned(&self, live: &Live, stage: Stage, error: &PlanError) -> Stop {
         Stop::Failed(vec![self.refused(live, stage, error)])
     }
 
@@ -118,19 +129,8 @@ impl Run {
     async fn put_files(&self, live: &Live, deploy: Deploy, files: &RecipeFiles) -> Result<(), Stop> {
         let Some(id) = &live.runner else { return Ok(()) };
         let folder = deploy.folder().trim_start_matches('/');
-        let content = |(path, file): (&str, &crate::domain::recipe::files::RecipeFile)| {
-            let mode = if file.executable { 0o755 } else { 0o644 };
-            (format!("{folder}/{path}"), runner::Content { bytes: file.bytes.clone(), mode })
-        };
-        Ok(runner::upload(&live.docker, id, &files.iter().map(content).collect()).await?)
-    }
-
-    /// What ran is going to be replaced: its last lines are taken, and nothing that happens to it counts any more.
-    pub(super) async fn end_watch(&self, live: &mut Live) -> Result<(), Stop> {
-        if let Some(watch) = live.watch.take() {
-            watch.end().await;
-        }
-        Ok(())
+        let files = files.iter().map(|(path, file)| (format!("{folder}/{path}"), file.into())).collect();
+        Ok(runner::upload(&live.docker, id, &files).await?)
     }
 }
 
