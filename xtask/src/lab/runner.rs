@@ -14,7 +14,8 @@ use super::places::Places;
 use crate::process::{cargo, docker, exists, output, program, run, succeeds};
 use crate::steps::timed;
 
-const REPOSITORY: &str = "cc-ci/runner";
+/// What its images are called, here and on targets.
+pub(super) const REPOSITORY: &str = "cc-ci/runner";
 
 /// The files that a run needs.
 pub(crate) fn tar_file(places: &Places) -> PathBuf {

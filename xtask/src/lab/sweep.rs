@@ -6,14 +6,13 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::target::Target;
-use super::{hold, proxy};
+use super::{hold, proxy, runner};
 use crate::process::{output, run, until};
 use crate::steps::say;
 
 /// A living run renews its claim every 20 s.
 const RENEWED_WITHIN: Duration = Duration::from_secs(25);
 const CLAIM: &str = "cc-ci-claim";
-const RUNNERS: &str = "cc-ci/runner";
 const STACK: &str = "com.docker.stack.namespace";
 
 /// Removes everything beside the proxy, the claim and old runner images too, unless somebody uses the target.
@@ -40,7 +39,7 @@ pub(super) fn ensure_clean(target: &Target) -> Result<()> {
     }
     run(&mut target.exec(["docker", "volume", "prune", "--all", "--force"]))?;
     // The newest stands first: the next run will probably use it.
-    let images = lines(target, &["image", "ls", "--quiet", "--no-trunc", RUNNERS])?;
+    let images = lines(target, &["image", "ls", "--quiet", "--no-trunc", runner::REPOSITORY])?;
     remove(target, &["image", "rm", "--force"], images.get(1..).unwrap_or_default())
 }
 
