@@ -14,6 +14,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::ids::CommitSha;
+use super::stage::Rung;
 
 /// Its name, in the folder given to `--tests` or in the recipe's folder of the tests repository.
 pub const FILE: &str = "cc-ci.toml";
@@ -35,6 +36,100 @@ pub struct TestsFile {
     pub secrets: BTreeMap<String, SecretString>,
     /// What must answer before anything is judged.
     pub ready: Vec<Ready>,
+    /// Capacity units of a run, 1 to 100; nothing: learned from history.
+    pub weight: Option<u32>,
+    /// Rungs that have nothing to show, each with the reason: `upgrade`, `backup` or `checks`.
+    pub not_applicable: BTreeMap<Rung, String>,
+    /// Data that must survive an upgrade, and come back from a backup.
+    pub seeds: Vec<Seed>,
+    /// What must hold after an upgrade and after a fresh deploy.
+    pub checks: Vec<Check>,
+    /// The same, only where it is asked for (`--extra`).
+    pub extras: Vec<Check>,
+}
+
+/// Data that is made before the upgrade, and looked for afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seed {
+    /// Its name: unique among the seeds.
+    pub name: String,
+    /// What makes it.
+    pub act: Act,
+    /// The longest that making it may take.
+    pub timeout: Duration,
+    /// What tells that it is there; it changes nothing.
+    pub verify: CheckKind,
+}
+
+/// Something that is done in a service's running container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// The service, by its name in the compose file.
+    pub service: String,
+    /// What.
+    pub how: How,
+}
+
+/// How something is done in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// A program with its arguments; no shell reads them.
+    Exec(Vec<String>),
+    /// A function of the recipe's `abra.sh` with its arguments: as `abra app cmd` does, by bash.
+    Cmd(Vec<String>),
+}
+
+/// A check: it looks and changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Its name: unique among checks and extra checks.
+    pub name: String,
+    /// What it looks at.
+    pub kind: CheckKind,
+    /// The longest that it may take.
+    pub timeout: Duration,
+}
+
+/// What a check looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckKind {
+    /// A page of the app.
+    Http(HttpCheck),
+    /// Whether something listens in a service's container.
+    Tcp {
+        /// The service.
+        service: String,
+        /// The port in the container.
+        port: u16,
+    },
+    /// What a program or a function says in a service's container; it must end with 0.
+    Inside {
+        /// Where and what.
+        act: Act,
+        /// What its standard output must hold besides.
+        stdout_contains: Option<String>,
+    },
+}
+
+/// A page and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpCheck {
+    /// The name in front of the app's domain; nothing: the domain itself.
+    pub subdomain: Option<String>,
+    /// The path, from `/` on.
+    pub path: String,
+    /// The status that counts, 200 to 599.
+    pub status: u16,
+    /// What the title of the page must be.
+    pub title: Option<String>,
+    /// What the body must hold.
+    pub body_contains: Option<String>,
+    /// Headers that the answer must have: the name in lower case, and the whole value.
+    pub headers: BTreeMap<String, String>,
+    /// Values in a JSON body: by JSON pointer (RFC 6901, `/status/ok`), as JSON.
+    pub json: BTreeMap<String, serde_json::Value>,
+    /// Whether the page's first stylesheet and script must load.
+    pub assets: bool,
 }
 
 /// An answer that is waited for.

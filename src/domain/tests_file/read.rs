@@ -106,6 +106,7 @@ fn values(text: &str) -> Result<TestsFile, Wrong> {
         env: variables(env)?,
         secrets: dummies(secrets)?,
         ready: ready.iter().map(probe).collect::<Result<_, _>>()?,
+        ..TestsFile::default()
     })
 }
 
