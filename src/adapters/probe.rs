@@ -50,6 +50,8 @@ pub struct Answer {
     pub location: Option<String>,
     /// The content type, as sent.
     pub content_type: Option<String>,
+    /// The first headers: names in lower case, values as far as they are text.
+    pub headers: Vec<(String, String)>,
     /// The beginning of the body.
     pub body: Vec<u8>,
 }
@@ -102,10 +104,12 @@ impl Web {
         }
         let headers = headers.iter().take(HEADERS).map(|(name, value)| {
             let value = String::from_utf8_lossy(value.as_bytes());
-            (name.as_str(), value.chars().take(LONGEST_HEADER).collect())
+            (name.as_str().to_owned(), value.chars().take(LONGEST_HEADER).collect())
         });
-        self.note(url, &Ok(Heard { status, headers: headers.collect(), body: &body }));
-        Ok(Answer { status, location, content_type, body })
+        let headers: Vec<(String, String)> = headers.collect();
+        let heard = headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        self.note(url, &Ok(Heard { status, headers: heard, body: &body }));
+        Ok(Answer { status, location, content_type, headers, body })
     }
 
     fn unanswered(&self, url: &str, why: String) -> String {

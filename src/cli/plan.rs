@@ -12,7 +12,7 @@ use crate::domain::ids::{DomainName, RunId, TargetName};
 use crate::domain::target::{Endpoint, Role, Target};
 use crate::domain::tests_file::TestsFile;
 use crate::engine::base;
-use crate::engine::plan::{Limits, Plan};
+use crate::engine::plan::{Limits, Plan, Requested};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -38,7 +38,7 @@ pub(super) async fn plan(arguments: Arguments) -> anyhow::Result<Exit> {
         None => nowhere()?,
     };
     let run = RunId::from_random(*b"\0\0\0\0\0\0\0\0\0\0\0\0");
-    let plan = Plan::new(run, &source, Some(base.clone()), &target, None, Limits::default(), None)?;
+    let plan = Plan::new(run, &source, Some(base.clone()), &target, Requested::default(), Limits::default(), None)?;
     let deployment = plan.deployment(&source.files, &target, &TestsFile::default())?;
     let mut out = std::io::stdout().lock();
     let version = deployment.version.as_ref().map_or_else(|| "no version label".to_owned(), ToString::to_string);

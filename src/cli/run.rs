@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use clap::builder::FalseyValueParser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,7 @@ use crate::domain::results::Results;
 use crate::domain::tests_file::{self, Frozen, Origin};
 use crate::domain::verdict::Verdict;
 use crate::engine::base;
-use crate::engine::plan::{Limits, Plan};
+use crate::engine::plan::{Limits, Plan, Requested};
 use crate::engine::run::{Gate, Run};
 use crate::engine::state::{RUNNER_IMAGE, StateFolder};
 use crate::report;
@@ -47,6 +48,9 @@ pub(super) struct Arguments {
     /// The folder with the recipe's tests file, cc-ci.toml
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     tests: Option<PathBuf>,
+    /// Run the extra checks of the tests file too; so do `EXTRA_TESTS=1` and `STAGES=extra`
+    #[arg(long, env = "EXTRA_TESTS", hide_env = true, value_parser = FalseyValueParser::new(), conflicts_with = "resume")]
+    extra: bool,
     /// The whole run may take so long, e.g. 20m [default: 60m]
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value_t = Limits::default().total_seconds, hide_default_value = true)]
     limit: u64,
@@ -154,8 +158,14 @@ async fn begin(
     let limits = Limits { total_seconds: arguments.limit, ..Limits::default() };
     let tests = arguments.tests.as_deref().map(tests_file).transpose()?;
     let run = RunId::from_random(rand::random());
-    let plan = Plan::new(run, &source, Some(base.resolution), &target, arguments.keep, limits, tests.as_ref())?;
+    let requested = Requested { keep_seconds: arguments.keep, extra: arguments.extra || stages_ask_for_extra() };
+    let plan = Plan::new(run, &source, Some(base.resolution), &target, requested, limits, tests.as_ref())?;
     Ok(Run::begin(gate, plan, &source, base.files.as_ref(), tests, target, Some(sender)).await?)
+}
+
+/// `STAGES=extra` means the same as `--extra`.
+fn stages_ask_for_extra() -> bool {
+    std::env::var("STAGES").is_ok_and(|stages| stages.split([',', ' ']).any(|stage| stage == "extra"))
 }
 
 /// The tests file of a folder; what it says is judged by the run.

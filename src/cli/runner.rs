@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::Exit;
 use crate::domain::ids::StackName;
+use crate::domain::protocol::StepName;
 use crate::runner;
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +25,28 @@ pub(super) enum Command {
     },
     /// Make the run's secrets
     Secrets,
+    /// Keep what is at a path of a container, and list it
+    Archive {
+        /// The container
+        container: String,
+        /// The path in it
+        path: String,
+        /// The archive's name: a step's
+        #[arg(value_parser = StepName::parse)]
+        name: StepName,
+        /// The name of files that cc-ci planted
+        planted: String,
+    },
+    /// Put what was kept into a folder of a container
+    Unarchive {
+        /// The container
+        container: String,
+        /// The folder in it
+        folder: String,
+        /// The archive's name: a step's
+        #[arg(value_parser = StepName::parse)]
+        name: StepName,
+    },
     /// Remove a stack and its volumes, not the secrets that were made for it
     Destroy {
         /// The stack
@@ -42,6 +65,10 @@ pub(super) async fn runner(command: Command) -> anyhow::Result<Exit> {
         Command::Step { offset } => runner::step(offset)?,
         Command::Probe { reach } => runner::probe(&reach).await?,
         Command::Secrets => runner::make_secrets().await?,
+        Command::Archive { container, path, name, planted } => {
+            runner::archive(&container, &path, &name, &planted).await?;
+        }
+        Command::Unarchive { container, folder, name } => runner::unarchive(&container, &folder, &name).await?,
         Command::Destroy { stack } => runner::destroy_stack(&stack).await?,
         Command::Undeploy { stack } => runner::undeploy_stack(&stack).await?,
     }

@@ -102,6 +102,7 @@ mod tests {
             ports: Vec::new(),
             mounts: Vec::new(),
             scaled_to_zero: false,
+            backup_labels: std::collections::BTreeMap::new(),
             uses: uses.iter().map(|name| (*name).to_owned()).collect(),
         }
     }

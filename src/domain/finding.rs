@@ -180,7 +180,7 @@ impl Finding {
         Self {
             kind,
             class: kind.class(),
-            rung: if kind == FindingKind::TargetUnreachable && stage == Stage::Base {
+            rung: if kind == FindingKind::TargetUnreachable && matches!(stage, Stage::Base | Stage::Seed) {
                 Some(Rung::Install)
             } else {
                 stage.rung()

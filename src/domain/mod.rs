@@ -3,12 +3,15 @@
 //! Words are those of the design: *gate*, *target*, *runner*, *head*, *base*, *stage*, *rung*, *finding*, *claim*.
 
 pub mod answer;
+pub mod backup;
 pub mod base;
 pub mod cancellation;
 pub mod canonical;
+pub mod checks;
 pub mod claim;
 pub mod command;
 pub mod convergence;
+pub mod data;
 pub mod deploy_call;
 pub mod deployment;
 pub mod doctor;
@@ -35,6 +38,7 @@ pub mod ready;
 pub mod recipe;
 pub mod registry;
 pub mod results;
+pub mod run_plan;
 pub mod setup;
 pub mod silence;
 pub mod stage;

@@ -58,6 +58,13 @@ pub fn not_running(head: &Head<'_>, wanted: &[ServicePlan], running: &[Spec]) ->
     wrong
 }
 
+/// Services that run and are not head's: a deploy over a running stack does not remove them.
+#[must_use]
+pub fn not_pruned<'a>(wanted: &[ServicePlan], running: &'a [Spec]) -> Vec<&'a str> {
+    let is_heads = |spec: &&Spec| wanted.iter().any(|service| service.name == spec.name);
+    running.iter().filter(|spec| !is_heads(spec)).map(|spec| spec.name.as_str()).collect()
+}
+
 /// Services of which a task runs, and is to go on, that is not of the wanted spec: a new one never took its place.
 #[must_use]
 pub fn with_old_tasks(wanted: &Wanted, snapshot: &Snapshot) -> Vec<(String, String)> {
@@ -97,6 +104,7 @@ mod tests {
             mounts: Vec::new(),
             uses: Vec::new(),
             scaled_to_zero: false,
+            backup_labels: BTreeMap::new(),
         }
     }
 

@@ -18,6 +18,10 @@ pub const ROOT: &str = "/cc-ci";
 pub const RECIPE: &str = "/cc-ci/recipe";
 /// One file per secret of the run, by its name on the target.
 pub const SECRETS: &str = "/cc-ci/secrets";
+/// The archives of a backup, one file each: opaque, never unpacked in the runner.
+pub const ARCHIVES: &str = "/cc-ci/archives";
+/// What each archive holds, as JSON ([`Listed`]), by the archive's name.
+pub const LISTED: &str = "/cc-ci/listed";
 /// One folder per step.
 pub const STEPS: &str = "/cc-ci/steps";
 /// The runner's orders, written before it starts.
@@ -42,6 +46,17 @@ pub struct Orders {
     pub stack: StackName,
     /// The total limit, in the target's time.
     pub stop_at: Timestamp,
+}
+
+/// What an archive holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Regular files, and other things that are no folders; what cc-ci planted does not count.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// How many of them cc-ci had planted.
+    pub planted: u64,
 }
 
 /// One step: a program with its arguments, never a shell string.

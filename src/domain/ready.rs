@@ -19,7 +19,15 @@ pub enum Reached {
 /// # Errors
 /// Which hosts there are, when it is none of them.
 pub fn host(probe: &Ready, domain: &DomainName, hosts: &[DomainName]) -> Result<String, String> {
-    let wanted = probe.subdomain.as_ref().map_or_else(|| domain.to_string(), |name| format!("{name}.{domain}"));
+    host_of(probe.subdomain.as_deref(), domain, hosts)
+}
+
+/// The host with this name in front of the app's domain.
+///
+/// # Errors
+/// As [`host`].
+pub fn host_of(subdomain: Option<&str>, domain: &DomainName, hosts: &[DomainName]) -> Result<String, String> {
+    let wanted = subdomain.map_or_else(|| domain.to_string(), |name| format!("{name}.{domain}"));
     if hosts.iter().any(|host| host.as_str() == wanted) {
         return Ok(wanted);
     }

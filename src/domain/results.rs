@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::conclude::conclude;
-pub use self::facts::{Asset, Converged, FloorFacts, HttpFact, RunFacts, StageOutcome};
+pub use self::facts::{Asset, Converged, DataFacts, FloorFacts, HttpFact, NoBackup, RunFacts, StageOutcome};
 use super::base::Resolution;
+use super::checks::Checked;
+use super::data::{Seeded, Survived};
 use super::finding::Finding;
 use super::host::HostLoad;
 use super::ids::{CommitSha, DomainName, RecipeName, RunId, TargetName};
@@ -86,6 +88,12 @@ pub struct Results {
     pub warnings: Vec<String>,
     /// What the lint rules said.
     pub lint: Vec<LintLine>,
+    /// The data that was made to be looked for after the upgrade and after the restore.
+    #[serde(default)]
+    pub data: Data,
+    /// What the maintainers' checks saw, in the order of the tests file.
+    #[serde(default)]
+    pub checks: Vec<Checked>,
     /// What the app needed of the target, as far as it was measured.
     #[serde(default)]
     pub resources: Resources,
@@ -226,6 +234,32 @@ pub struct Image {
     pub image: String,
     /// The digest it was resolved to; `null` when it was not.
     pub digest: Option<String>,
+}
+
+/// The data of a run: what was made, and what of it was there later.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Data {
+    /// What was made; `null`: the run did not come to it, or there was nothing to make.
+    pub seeded: Option<Seeded>,
+    /// What was there after the upgrade; `null`: not looked at, or something is lost, as a finding says.
+    pub after_upgrade: Option<Survived>,
+    /// What was archived.
+    pub backup: Vec<Archived>,
+    /// What was there after the restore; `null` as above.
+    pub after_restore: Option<Survived>,
+}
+
+/// One archive of the backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Archived {
+    /// What was archived: `the volume data`.
+    pub what: String,
+    /// How many files.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
 }
 
 /// How the target came to have an image before the deploy.

@@ -13,12 +13,22 @@ pub enum Stage {
     Lint,
     /// A fresh deploy of the base, which must run and answer before it can be upgraded.
     Base,
-    /// Head, deployed in place over the base with the base's own app env.
+    /// Data that must survive: what the tests file says, and a file in every volume.
+    Seed,
+    /// Head, deployed in place over the base with the base's own app env; the data is still there, and the checks hold.
     Upgrade,
+    /// What the recipe's backup labels say is kept, as operators' tools do.
+    Backup,
     /// The app goes with its volumes; its secrets stay.
     Destroy,
     /// A fresh deploy of head, convergence, readiness and the zero-config floor.
     Install,
+    /// The maintainers' own checks, on the fresh deploy.
+    Checks,
+    /// The backup comes back into a fresh deploy, and the data with it.
+    Restore,
+    /// Checks that are run only where they are asked for (`--extra`).
+    Extra,
     /// The app stays up for a person to look at (`--keep`).
     Keep,
     /// Everything of this run goes, and the target is compared with what it was before.
@@ -26,14 +36,19 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All stages, in order.
-    pub const ALL: [Self; 8] = [
+    /// All stages, in order. Without a base the install comes before the data, see [`run_plan`](super::run_plan).
+    pub const ALL: [Self; 13] = [
         Self::Prepare,
         Self::Lint,
         Self::Base,
+        Self::Seed,
         Self::Upgrade,
+        Self::Backup,
         Self::Destroy,
         Self::Install,
+        Self::Checks,
+        Self::Restore,
+        Self::Extra,
         Self::Keep,
         Self::Teardown,
     ];
@@ -45,9 +60,14 @@ impl Stage {
             Self::Prepare => "prepare",
             Self::Lint => "lint",
             Self::Base => "base",
+            Self::Seed => "seed",
             Self::Upgrade => "upgrade",
+            Self::Backup => "backup",
             Self::Destroy => "destroy",
             Self::Install => "install",
+            Self::Checks => "checks",
+            Self::Restore => "restore",
+            Self::Extra => "extra",
             Self::Keep => "keep",
             Self::Teardown => "teardown",
         }
@@ -59,15 +79,16 @@ impl Stage {
         Self::ALL.into_iter().find(|stage| stage.name() == name)
     }
 
-    /// The rung that a failure of this stage fails (design §4, *Verdict*). Base, keep and teardown fail none.
+    /// The rung that a failure of this stage fails (design §4, *Verdict*). Base, seed, keep and teardown fail none.
     #[must_use]
     pub const fn rung(self) -> Option<Rung> {
         match self {
             Self::Lint => Some(Rung::Lint),
             Self::Prepare | Self::Install => Some(Rung::Install),
             Self::Upgrade => Some(Rung::Upgrade),
-            Self::Destroy => Some(Rung::Backup),
-            Self::Base | Self::Keep | Self::Teardown => None,
+            Self::Backup | Self::Destroy | Self::Restore => Some(Rung::Backup),
+            Self::Checks | Self::Extra => Some(Rung::Checks),
+            Self::Base | Self::Seed | Self::Keep | Self::Teardown => None,
         }
     }
 }

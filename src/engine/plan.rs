@@ -42,6 +42,9 @@ pub struct Plan {
     pub stack: StackName,
     /// The app stays up so many seconds before teardown.
     pub keep_seconds: Option<u64>,
+    /// Whether the extra checks are asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extra: bool,
     /// The run may take so many seconds in all.
     pub limit_seconds: u64,
     /// A target that is silent for longer is unreachable.
@@ -53,6 +56,15 @@ pub struct Plan {
     /// Where the tests file comes from; its text is in the run's folder. None: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<Origin>,
+}
+
+/// What a person asked for besides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requested {
+    /// The app stays up so many seconds before teardown.
+    pub keep_seconds: Option<u64>,
+    /// The extra checks too.
+    pub extra: bool,
 }
 
 /// How long a run and its target's silence may last.
@@ -87,7 +99,7 @@ impl Plan {
         source: &Source,
         base: Option<Resolution>,
         target: &Target,
-        keep_seconds: Option<u64>,
+        requested: Requested,
         limits: Limits,
         tests: Option<&Frozen>,
     ) -> Result<Self, EngineError> {
@@ -104,9 +116,10 @@ impl Plan {
             chaos_version: source.chaos_version.clone(),
             target: target.name.clone(),
             domain,
-            keep_seconds,
+            keep_seconds: requested.keep_seconds,
+            extra: requested.extra,
             // Looking at the app is not the run's own time.
-            limit_seconds: limits.total_seconds + keep_seconds.unwrap_or(0),
+            limit_seconds: limits.total_seconds + requested.keep_seconds.unwrap_or(0),
             silence_seconds: limits.silence_seconds,
             only_deadline_seconds: limits.only_deadline_seconds,
             tests: tests.map(|tests| tests.origin.clone()),

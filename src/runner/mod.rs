@@ -3,6 +3,7 @@
 //!
 //! PID 1 is level-triggered: a signal or a tick only wakes it; what it does follows from the files that are there.
 
+mod archive;
 mod host;
 mod probe;
 mod process;
@@ -10,6 +11,7 @@ mod secrets;
 mod serve;
 mod step;
 
+pub use archive::{archive, unarchive};
 pub use probe::probe;
 pub use secrets::make_secrets;
 pub use serve::serve;

@@ -14,6 +14,7 @@ mod faults;
 mod findings;
 mod images;
 mod kept;
+mod ladder;
 mod leftovers;
 mod lint;
 mod people;

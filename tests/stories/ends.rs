@@ -1,13 +1,14 @@
 //! How runs end in these stories: what a real one would have left behind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cc_ci::adapters::store::{Asked, End, Report};
 use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, TargetName};
 use cc_ci::domain::registry::{ImageName, Refusal, judge};
 use cc_ci::domain::results::{
-    Converged, Deploys, Driver, FloorFacts, HttpFact, Resources, Revision, RunFacts, StageOutcome, Target, conclude,
+    Converged, DataFacts, Deploys, Driver, FloorFacts, HttpFact, Resources, Revision, RunFacts, StageOutcome, Target,
+    conclude,
 };
 use cc_ci::domain::stage::Stage;
 
@@ -58,6 +59,11 @@ impl Scene {
             assets: Vec::new(),
         };
         RunFacts {
+            data: DataFacts::default(),
+            checks_declared: 0,
+            checks: Vec::new(),
+            extras_left: Vec::new(),
+            not_applicable: BTreeMap::new(),
             host_power: None,
             tests: None,
             run: run.id.clone(),

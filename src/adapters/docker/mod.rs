@@ -2,6 +2,7 @@
 
 pub mod evidence;
 pub mod images;
+pub mod inside;
 pub mod inventory;
 pub mod memory;
 pub mod observe;

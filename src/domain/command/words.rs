@@ -62,8 +62,8 @@ impl Flag {
     #[must_use]
     pub const fn built(self) -> bool {
         match self {
-            Self::Keep => true,
-            Self::Extra | Self::Only | Self::Base | Self::WithTests => false,
+            Self::Keep | Self::Extra => true,
+            Self::Only | Self::Base | Self::WithTests => false,
         }
     }
 

@@ -297,6 +297,11 @@ fn when(stage: Stage) -> String {
         Stage::Prepare | Stage::Lint | Stage::Install => "after everything had come up".to_owned(),
         Stage::Base => "after the base had come up".to_owned(),
         Stage::Upgrade => "after the upgrade had come up".to_owned(),
+        Stage::Seed => "while data was put into it".to_owned(),
+        Stage::Backup => "during the backup".to_owned(),
+        Stage::Checks => "during the checks".to_owned(),
+        Stage::Restore => "during the restore".to_owned(),
+        Stage::Extra => "during the extra checks".to_owned(),
         Stage::Destroy | Stage::Keep | Stage::Teardown => format!("during {}", stage.name()),
     }
 }

@@ -83,6 +83,8 @@ pub struct ServicePlan {
     pub uses: Vec<String>,
     /// Whether it has no task at all: `replicas: 0`.
     pub scaled_to_zero: bool,
+    /// Its labels of the backup spec, `backupbot.…`.
+    pub backup_labels: BTreeMap<String, String>,
 }
 
 /// A host of the app: which service should answer there, and by which labels.
@@ -188,7 +190,13 @@ fn service_plan(name: &str, service: &Service, stack: &stack::Stack, facts: &Fac
         mounts: service.volumes.clone(),
         uses: uses.concat(),
         scaled_to_zero: service.deploy.replicas.as_deref() == Some("0"),
+        backup_labels: labels_of_backups(&service.deploy.labels),
     }
+}
+
+fn labels_of_backups(labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let of_backups = labels.iter().filter(|(name, _)| name.starts_with("backupbot."));
+    of_backups.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn seconds(text: &str, notes: &mut Vec<String>) -> Option<Duration> {

@@ -1,7 +1,11 @@
 //! From facts to what the report claims: total, pure, and never more than was shown.
 
-use super::facts::{Converged, FloorFacts, HttpFact, RunFacts, StageOutcome};
-use super::{HostPower, Recipe, Results, SCHEMA, Severity, count, duration, one_line};
+mod rungs;
+
+use self::rungs::{all, base_name, holding};
+use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
+use super::{HostPower, Recipe, Results, SCHEMA, Severity, duration, one_line};
+use crate::domain::data::Survived;
 use crate::domain::finding::{Class, Finding};
 use crate::domain::host;
 use crate::domain::stage::{Rung, RungState, Stage};
@@ -19,11 +23,11 @@ const TITLE: usize = 60;
 #[must_use]
 pub fn conclude(facts: RunFacts) -> Results {
     let rungs = Rungs {
-        lint: lint(&facts),
-        install: install(&facts),
-        upgrade: upgrade(&facts),
-        backup: later(&facts, Rung::Backup),
-        checks: later(&facts, Rung::Checks),
+        lint: rungs::lint(&facts),
+        install: rungs::install(&facts),
+        upgrade: rungs::upgrade(&facts),
+        backup: rungs::backup(&facts),
+        checks: rungs::checks(&facts),
     };
     let verdict = match verdict(&facts.findings, facts.cancelled) {
         Verdict::Green if rungs.install.state != RungState::Pass => Verdict::NotJudged,
@@ -60,6 +64,8 @@ pub fn conclude(facts: RunFacts) -> Results {
         started: facts.started,
         finished: facts.finished,
         lint: facts.lint,
+        data: facts.data.told(),
+        checks: facts.checks,
         resources: facts.resources,
         artefacts: facts.artefacts,
     }
@@ -112,107 +118,6 @@ fn unfinished(facts: &RunFacts, stage: Stage) -> Option<String> {
     }
 }
 
-fn lint(facts: &RunFacts) -> RungResult {
-    if let Some(result) = by_findings(facts, Rung::Lint) {
-        return result;
-    }
-    if let Some(reason) = unfinished(facts, Stage::Lint) {
-        return not_shown(reason);
-    }
-    let of = |severity| facts.lint.iter().filter(|line| line.severity == severity).count();
-    let (red, errors, hints) =
-        (facts.lint.iter().filter(|line| line.turns_red()).count(), of(Severity::Error), of(Severity::Hint));
-    let hints = count(hints, "hint", "hints");
-    match (facts.lint_rules, red, errors) {
-        (0, _, _) => not_shown("no rule was evaluated"),
-        (rules, 0, 0) => passed(format!("{}, {hints}", rules_said(rules))),
-        (rules, 0, old) => {
-            passed(format!("{}, {} there already, {hints}", rules_said(rules), count(old, "error was", "errors were")))
-        }
-        (_, new, _) => not_shown(format!("{} listed, but not judged", count(new, "error", "errors"))),
-    }
-}
-
-fn rules_said(rules: u32) -> String {
-    if rules == 1 { "1 rule".to_owned() } else { format!("{rules} rules") }
-}
-
-fn install(facts: &RunFacts) -> RungResult {
-    if let Some(result) = by_findings(facts, Rung::Install) {
-        return result;
-    }
-    if facts.cancelled {
-        return not_shown("cancelled");
-    }
-    if let Some(reason) = unfinished(facts, Stage::Install) {
-        return not_shown(reason);
-    }
-    match came_up(&facts.floor) {
-        Err(why) => not_shown(why),
-        Ok(converged) => {
-            let reason = facts.floor.http_not_applicable.as_deref().filter(|_| facts.floor.http.is_empty());
-            let reason = reason.map(|reason| format!(": {}", one_line(reason, SENTENCE))).unwrap_or_default();
-            let (ms, pages) = (duration(converged.ms), pages(&facts.floor));
-            passed(format!("fresh deploy converged in {ms}; {pages}{reason}"))
-        }
-    }
-}
-
-/// That a deploy converged and its pages answered; else why that was not shown, although no finding says so.
-fn came_up(floor: &FloorFacts) -> Result<Converged, String> {
-    let Some(converged) = floor.converged.filter(|converged| converged.services > 0) else {
-        return Err("no service was seen to converge".to_owned());
-    };
-    if let Some(fact) = floor.http.iter().find(|fact| !fact.holds()) {
-        return Err(format!("{}, and no finding says why", bad_answer(fact)));
-    }
-    if floor.http.is_empty() && floor.http_not_applicable.is_none() {
-        return Err("no page was asked, and no reason is known".to_owned());
-    }
-    Ok(converged)
-}
-
-fn pages(floor: &FloorFacts) -> String {
-    match floor.http.len() {
-        0 => "no page to ask".to_owned(),
-        1 => "1 page answers".to_owned(),
-        pages => format!("{pages} pages answer"),
-    }
-}
-
-fn upgrade(facts: &RunFacts) -> RungResult {
-    if let Some(result) = by_findings(facts, Rung::Upgrade) {
-        return result;
-    }
-    if facts.cancelled {
-        return not_shown("cancelled");
-    }
-    let resolution = facts.base.as_ref();
-    if let Some(why) = resolution.filter(|found| found.base.is_none()).map(|found| &found.why) {
-        let state = if why.nothing_is_older() { RungState::NotApplicable } else { RungState::NotVerified };
-        return RungResult { state, reason: one_line(&why.to_string(), SENTENCE) };
-    }
-    if let Some(reason) = unfinished(facts, Stage::Upgrade) {
-        return not_shown(reason);
-    }
-    match (base_name(facts), came_up(&facts.upgrade)) {
-        (None, _) => not_shown("no service was seen to converge"),
-        (_, Err(why)) => not_shown(why),
-        (Some(base), Ok(converged)) => {
-            let (ms, pages) = (duration(converged.ms), pages(&facts.upgrade));
-            passed(format!("from {base} in place: converged in {ms}; {pages}; data was not looked at"))
-        }
-    }
-}
-
-fn base_name(facts: &RunFacts) -> Option<String> {
-    Some(one_line(&facts.base.as_ref()?.base.as_ref()?.name, TITLE))
-}
-
-fn later(facts: &RunFacts, rung: Rung) -> RungResult {
-    by_findings(facts, rung).unwrap_or_else(|| not_shown("not in this version"))
-}
-
 fn host(fact: &HttpFact) -> String {
     format!("https://{}", one_line(&fact.host, 253))
 }
@@ -234,9 +139,7 @@ fn services_run(services: u32) -> String {
 }
 
 fn green(facts: &RunFacts, rungs: &Rungs) -> String {
-    let upgrades = base_name(facts).filter(|_| rungs.upgrade.state == RungState::Pass);
-    let upgrades = upgrades.map(|base| format!(" upgrades from {base} and")).unwrap_or_default();
-    let mut sentence = format!("{} {}{upgrades} installs: ", facts.recipe, facts.head.label());
+    let mut sentence = format!("{} {} {}: ", facts.recipe, facts.head.label(), does(facts, rungs));
     sentence.push_str(&services_run(facts.floor.converged.map_or(0, |converged| converged.services)));
     if let Some(first) = facts.floor.http.first() {
         sentence.push_str(&format!(", {} answers {}", host(first), first.status));
@@ -259,6 +162,23 @@ fn green(facts: &RunFacts, rungs: &Rungs) -> String {
         sentence.push_str(&format!("; also found: {}", cause(finding)));
     }
     sentence
+}
+
+/// What a green recipe was seen to do: `upgrades from 1.0.0, installs and restores its backup`.
+fn does(facts: &RunFacts, rungs: &Rungs) -> String {
+    let passed = |rung| rungs.of(rung).state == RungState::Pass;
+    let upgrades = base_name(facts).filter(|_| passed(Rung::Upgrade)).map(|base| format!("upgrades from {base}"));
+    let restores = passed(Rung::Backup).then(|| "comes back from its backup".to_owned());
+    let checks = facts.checks.iter().filter(|check| check.stage == Stage::Checks && check.holds).count();
+    let checks = passed(Rung::Checks)
+        .then(|| if checks == 1 { "passes its check".to_owned() } else { format!("passes its {checks} checks") });
+    let mut does: Vec<String> =
+        upgrades.into_iter().chain(["installs".to_owned()]).chain(restores).chain(checks).collect();
+    match does.pop() {
+        Some(last) if does.is_empty() => last,
+        Some(last) => format!("{} and {last}", does.join(", ")),
+        None => String::new(),
+    }
 }
 
 fn not_judged(facts: &RunFacts, rungs: &Rungs) -> String {
@@ -296,12 +216,35 @@ fn verified(facts: &RunFacts, rungs: &Rungs) -> Vec<String> {
             "upgrade in place from {base}: {services} with head's images and labels, converged {after} after the deploy"
         ));
     }
+    claims.extend(of_the_data(facts, rungs));
+    let upgraded = facts.checks.iter().filter(|check| check.stage == Stage::Upgrade && check.holds).count();
+    if upgraded > 0 && rungs.upgrade.state == RungState::Pass {
+        claims.push(format!("after the upgrade {}", holding(upgraded)));
+    }
+    let fresh = facts.checks.iter().filter(|check| check.stage != Stage::Upgrade && check.holds);
+    claims
+        .extend(fresh.map(|check| format!("“{}”: {}", one_line(&check.name, TITLE), one_line(&check.seen, SENTENCE))));
     if *nothing_left == Some(true) {
         let when = if facts.kept { ", after the app had been kept up" } else { "" };
         claims.push(format!("nothing left behind: the target's inventory is as before the run{when}"));
     }
     if *neighbour_untouched == Some(true) {
         claims.push("the neighbour beside the app is untouched".to_owned());
+    }
+    claims
+}
+
+/// What was made, and was there after the upgrade and after the restore.
+fn of_the_data(facts: &RunFacts, rungs: &Rungs) -> Vec<String> {
+    let data = &facts.data;
+    let mut claims = Vec::new();
+    let survived =
+        data.after_upgrade.as_ref().and_then(Survived::said).filter(|_| rungs.upgrade.state == RungState::Pass);
+    claims.extend(survived.map(|said| format!("the upgrade keeps data: {said}")));
+    if rungs.backup.state == RungState::Pass {
+        let said = data.after_restore.as_ref().and_then(Survived::said).unwrap_or_default();
+        let archived = data.archived.as_deref().map(all).unwrap_or_default();
+        claims.push(format!("backup and restore: {archived} came back into a fresh deploy, with {said}"));
     }
     claims
 }
@@ -333,6 +276,17 @@ fn not_verified(facts: &RunFacts, rungs: &Rungs) -> Vec<String> {
     open.extend(floor.http.iter().filter(|fact| !fact.holds()).map(bad_answer));
     let assets = floor.http.iter().flat_map(|fact| &fact.assets).filter(|asset| !asset.holds());
     open.extend(assets.map(|asset| format!("a page's {} answers {}", one_line(&asset.url, 200), asset.status)));
+    let looks = [("upgrade", &facts.data.after_upgrade), ("backup", &facts.data.after_restore)];
+    for (name, survived) in looks {
+        let left = survived.iter().flat_map(|survived| &survived.not_looked_for);
+        open.extend(left.map(|why| format!("{name}: {}", one_line(why, SENTENCE))));
+    }
+    let failed = facts.checks.iter().filter(|check| !check.holds);
+    open.extend(failed.map(|check| format!("“{}”: {}", one_line(&check.name, TITLE), one_line(&check.seen, SENTENCE))));
+    if !facts.extras_left.is_empty() {
+        let names: Vec<String> = facts.extras_left.iter().map(|name| format!("“{}”", one_line(name, TITLE))).collect();
+        open.push(format!("extra checks, not asked for (`--extra`): {}", names.join(", ")));
+    }
     match floor.nothing_left {
         None => open.push("nothing left behind: the target was not compared with what it was before".to_owned()),
         Some(false) => open.push("nothing left behind: the target is not what it was before".to_owned()),

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Artefact, Deploys, Driver, HostPower, Image, LintLine, Mark, Pull, Resources, Revision, Target, Timing};
+use super::{
+    Archived, Artefact, Data, Deploys, Driver, HostPower, Image, LintLine, Mark, Pull, Resources, Revision, Target,
+    Timing,
+};
 use crate::domain::base::Resolution;
+use crate::domain::checks::Checked;
+use crate::domain::data::{Seeded, Survived};
 use crate::domain::finding::Finding;
 use crate::domain::host::HostLoad;
 use crate::domain::ids::{RecipeName, RunId};
-use crate::domain::stage::Stage;
+use crate::domain::stage::{Rung, Stage};
 use crate::domain::tests_file::Origin;
 
 /// Everything that is known at the end of a run.
@@ -33,6 +38,21 @@ pub struct RunFacts {
     /// What the floor saw after the upgrade in place.
     #[serde(default)]
     pub upgrade: FloorFacts,
+    /// What was made to be looked for, and what of it was there.
+    #[serde(default)]
+    pub data: DataFacts,
+    /// How many checks are declared.
+    #[serde(default)]
+    pub checks_declared: u32,
+    /// What they saw, after the upgrade and on the fresh deploy, and the extra ones.
+    #[serde(default)]
+    pub checks: Vec<Checked>,
+    /// Extra checks that nobody asked for, by their names.
+    #[serde(default)]
+    pub extras_left: Vec<String>,
+    /// Rungs that have nothing to show, by the tests file's word.
+    #[serde(default)]
+    pub not_applicable: BTreeMap<Rung, String>,
     /// Host power that was allowed and in force.
     #[serde(default)]
     pub host_power: Option<HostPower>,
@@ -74,6 +94,43 @@ pub struct RunFacts {
     pub resources: Resources,
     /// Files of the run that are whole.
     pub artefacts: Vec<Artefact>,
+}
+
+/// What was made to be looked for, and what of it was there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFacts {
+    /// What was made.
+    pub seeded: Option<Seeded>,
+    /// What of it was there after the upgrade.
+    pub after_upgrade: Option<Survived>,
+    /// Why there can be no backup, where that is so.
+    pub no_backup: Option<NoBackup>,
+    /// What was archived.
+    pub archived: Option<Vec<Archived>>,
+    /// What was there after the restore.
+    pub after_restore: Option<Survived>,
+}
+
+impl DataFacts {
+    /// As `results.json` tells it.
+    #[must_use]
+    pub fn told(self) -> Data {
+        Data {
+            seeded: self.seeded,
+            after_upgrade: self.after_upgrade,
+            backup: self.archived.unwrap_or_default(),
+            after_restore: self.after_restore,
+        }
+    }
+}
+
+/// Why there can be no backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoBackup {
+    /// There is nothing to back up; otherwise nothing says how.
+    pub nothing_to_back_up: bool,
+    /// In words.
+    pub why: String,
 }
 
 /// How a stage ended.

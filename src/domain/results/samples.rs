@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::domain::base::{Tag, resolve};
+use crate::domain::checks::Checked;
+use crate::domain::data::{Planted, Seeded, Survived};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::recipe::RecipeVersion;
 use crate::domain::stage::Stage;
@@ -23,6 +25,33 @@ fn timings(phases: &[(&str, i64, u64, By)]) -> Vec<Timing> {
         by: *by,
     };
     phases.iter().map(timing).collect()
+}
+
+/// One seed and one volume, which survive.
+fn data() -> DataFacts {
+    let survived = Survived { seeds: vec!["a note".into()], planted: 1, not_looked_for: Vec::new() };
+    DataFacts {
+        seeded: Some(Seeded {
+            seeds: survived.seeds.clone(),
+            planted: vec![Planted { service: "app".into(), path: "/data".into(), volume: "data".into() }],
+            not_planted: Vec::new(),
+        }),
+        after_upgrade: Some(survived.clone()),
+        no_backup: None,
+        archived: Some(vec![Archived { what: "the volume data".into(), files: 1, bytes: 1_204 }]),
+        after_restore: Some(survived),
+    }
+}
+
+fn check(stage: Stage) -> Checked {
+    Checked {
+        name: "the notes page".into(),
+        stage,
+        seen: "https://cck7q2.ci.lab.test/ answers 200".into(),
+        holds: true,
+        ms: 12,
+        output: String::new(),
+    }
 }
 
 /// A good recipe: green.
@@ -62,6 +91,11 @@ pub(crate) fn good() -> RunFacts {
             }],
             ..FloorFacts::default()
         },
+        data: data(),
+        checks_declared: 1,
+        checks: [Stage::Upgrade, Stage::Checks].map(check).to_vec(),
+        extras_left: vec!["compress state".into()],
+        not_applicable: BTreeMap::new(),
         floor: FloorFacts {
             converged: Some(Converged { services: 1, ms: 11_320 }),
             http: vec![HttpFact {
@@ -162,6 +196,9 @@ pub(crate) fn crash_loop() -> RunFacts {
             (Stage::Teardown, StageOutcome::Done),
         ]),
         findings: vec![finding],
+        data: DataFacts::default(),
+        checks: Vec::new(),
+        extras_left: Vec::new(),
         floor: FloorFacts { nothing_left: Some(true), ..FloorFacts::default() },
         timings: timings(&[
             ("connect", 0, 480, By::CcCi),
@@ -199,6 +236,9 @@ pub(crate) fn target_lost() -> RunFacts {
     RunFacts {
         stages: BTreeMap::from(stages),
         findings: vec![finding],
+        data: DataFacts::default(),
+        checks: Vec::new(),
+        extras_left: Vec::new(),
         floor: FloorFacts::default(),
         timings: timings(&[
             ("connect", 0, 480, By::CcCi),

@@ -3,6 +3,9 @@
 use jiff::Timestamp;
 
 use super::Run;
+use super::backup::ARCHIVED;
+use super::checks::{CHECKS, EXTRA, UPGRADE_CHECKS};
+use super::data::{AFTER_RESTORE, AFTER_UPGRADE};
 use super::deploy::{Deploy, Fact};
 use super::evidence::RESOURCES;
 use super::host::LOADS;
@@ -11,14 +14,17 @@ use super::install::{IMAGES, NOTES};
 use super::lint::LINT;
 use super::power::HOST_POWER;
 use super::prepare::ENGINE;
+use super::seed::SEEDED;
 use super::teardown::NOTHING_LEFT;
 use super::upgrade::UPGRADE_NOTES;
 use crate::adapters::store::{End, Report, StageState};
+use crate::domain::backup::{Backup, backup};
+use crate::domain::checks::Checked;
 use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
-    By, Deploys, Driver, FloorFacts, LintLine, Mark, Results, RunFacts, StageOutcome, Target, Timing, conclude,
-    ms_between,
+    By, DataFacts, Deploys, Driver, FloorFacts, LintLine, Mark, NoBackup, Results, RunFacts, StageOutcome, Target,
+    Timing, conclude, ms_between,
 };
 use crate::domain::stage::Stage;
 use crate::domain::verdict::Verdict;
@@ -79,6 +85,11 @@ impl Run {
             findings: store.findings(run).await?,
             floor,
             upgrade: self.floor_of(Deploy::Upgrade).await?,
+            data: self.data_facts().await?,
+            checks_declared: u32::try_from(self.tests().checks.len()).unwrap_or(u32::MAX),
+            checks: self.checked().await?,
+            extras_left: self.extras_left(),
+            not_applicable: self.tests().not_applicable.clone(),
             host_power: store.fact(run, HOST_POWER).await?,
             tests: self.plan.tests.clone(),
             lint_rules: if lint.is_some() { u32::try_from(RULES.len()).unwrap_or(u32::MAX) } else { 0 },
@@ -88,7 +99,9 @@ impl Run {
             marks: self.marks().await?,
             host: store.fact(run, LOADS).await?.unwrap_or_default(),
             deploys: Deploys {
-                fresh: self.calls(Deploy::Base).await? + self.calls(Deploy::Fresh).await?,
+                fresh: self.calls(Deploy::Base).await?
+                    + self.calls(Deploy::Fresh).await?
+                    + self.calls(Deploy::Again).await?,
                 upgrade: self.calls(Deploy::Upgrade).await?,
             },
             images: store.fact(run, IMAGES).await?.unwrap_or_default(),
@@ -105,6 +118,38 @@ impl Run {
             resources: store.fact(run, RESOURCES).await?.unwrap_or_default(),
             artefacts: Vec::new(),
         })
+    }
+
+    async fn data_facts(&self) -> Result<DataFacts, EngineError> {
+        let (store, run) = (&self.gate.store, &self.plan.run);
+        let head = self.plan.deployment(&self.files, &self.target, self.tests()).ok();
+        let no_backup = head.and_then(|head| match backup(&head.services) {
+            Backup::Planned(_) => None,
+            Backup::NotApplicable(why) => Some(NoBackup { nothing_to_back_up: true, why }),
+            Backup::NotVerified(why) => Some(NoBackup { nothing_to_back_up: false, why }),
+        });
+        Ok(DataFacts {
+            seeded: store.fact(run, SEEDED).await?,
+            after_upgrade: store.fact(run, AFTER_UPGRADE).await?,
+            no_backup,
+            archived: store.fact(run, ARCHIVED).await?,
+            after_restore: store.fact(run, AFTER_RESTORE).await?,
+        })
+    }
+
+    async fn checked(&self) -> Result<Vec<Checked>, EngineError> {
+        let mut checked = Vec::new();
+        for key in [UPGRADE_CHECKS, CHECKS, EXTRA] {
+            checked.extend(self.gate.store.fact::<Vec<Checked>>(&self.plan.run, key).await?.unwrap_or_default());
+        }
+        Ok(checked)
+    }
+
+    fn extras_left(&self) -> Vec<String> {
+        if self.plan.extra {
+            return Vec::new();
+        }
+        self.tests().extras.iter().map(|extra| extra.name.clone()).collect()
     }
 
     async fn floor_of(&self, deploy: Deploy) -> Result<FloorFacts, EngineError> {

@@ -11,6 +11,8 @@ pub(super) enum Deploy {
     Upgrade,
     /// Head, onto nothing.
     Fresh,
+    /// The same once more: the backup was taken of the first fresh deploy, since there was no base.
+    Again,
 }
 
 /// What is kept of a deploy.
@@ -32,7 +34,7 @@ pub(super) enum Fact {
 
 impl Deploy {
     /// All of them, in order.
-    pub(super) const ALL: [Self; 3] = [Self::Base, Self::Upgrade, Self::Fresh];
+    pub(super) const ALL: [Self; 4] = [Self::Base, Self::Upgrade, Self::Fresh, Self::Again];
 
     /// The stage that it belongs to.
     pub(super) const fn stage(self) -> Stage {
@@ -40,6 +42,7 @@ impl Deploy {
             Self::Base => Stage::Base,
             Self::Upgrade => Stage::Upgrade,
             Self::Fresh => Stage::Install,
+            Self::Again => Stage::Restore,
         }
     }
 
@@ -49,6 +52,7 @@ impl Deploy {
             Self::Base => format!("base {what}"),
             Self::Upgrade => format!("upgrade {what}"),
             Self::Fresh => what.to_owned(),
+            Self::Again => format!("restore {what}"),
         }
     }
 
@@ -57,7 +61,7 @@ impl Deploy {
         match self {
             Self::Base => "/cc-ci/base",
             Self::Upgrade => "/cc-ci/upgrade",
-            Self::Fresh => crate::domain::protocol::RECIPE,
+            Self::Fresh | Self::Again => crate::domain::protocol::RECIPE,
         }
     }
 
@@ -82,6 +86,12 @@ impl Deploy {
             (Self::Fresh, Fact::Converged) => "converged",
             (Self::Fresh, Fact::Ready) => "ready",
             (Self::Fresh, Fact::Floor) => "floor",
+            (Self::Again, Fact::Called) => "again_deploys",
+            (Self::Again, Fact::Wanted) => "again_wanted",
+            (Self::Again, Fact::Memory) => "again_memory",
+            (Self::Again, Fact::Converged) => "again_converged",
+            (Self::Again, Fact::Ready) => "again_ready",
+            (Self::Again, Fact::Floor) => "again_floor",
         }
     }
 }

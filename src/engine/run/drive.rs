@@ -10,6 +10,7 @@ use super::{Run, Stop};
 use crate::adapters::store::StageState;
 use crate::domain::finding::{Finding, FindingKind, sentences};
 use crate::domain::results::{By, Results};
+use crate::domain::run_plan::{Next, next};
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
@@ -63,85 +64,43 @@ impl Run {
         Ok(None)
     }
 
-    /// Everything between the claim and teardown.
+    /// Everything between the claim and teardown: one stage after the other, as the run plan says.
     async fn work(&self, live: &mut Live) -> Result<(), EngineError> {
         if !self.stage(Stage::Prepare, None, Box::pin(self.prepare(live))).await? {
             return Ok(());
         }
-        if !self.stage(Stage::Lint, None, Box::pin(self.lint(live))).await? {
-            return self.skip(Stage::Install, "a lint error provably stops the deploy").await;
-        }
         let witness = live.witness();
-        let host = Some(&witness);
-        if !self.before_the_install(live, &witness).await? {
-            return Ok(());
-        }
-        let installed = self.stage(Stage::Install, host, Box::pin(self.install(live))).await?;
-        self.collect(live).await?;
-        if let Some(seconds) = self.plan.keep_seconds {
-            let up = live.watch.is_some() || installed;
-            if up && !self.was_cancelled().await? {
-                self.stage(Stage::Keep, host, Box::pin(self.keep(live, seconds))).await?;
-            } else {
-                self.skip(Stage::Keep, "nothing is up to be kept").await?;
+        loop {
+            let (shape, so_far) = (self.shape(), self.so_far(live).await?);
+            match next(&shape, &so_far) {
+                Next::End => return Ok(()),
+                Next::Skip(stage, why) => self.skip(stage, &why).await?,
+                Next::Do(stage) => {
+                    let host = (stage != Stage::Lint).then_some(&witness);
+                    self.stage(stage, host, Box::pin(self.go_through(live, stage))).await?;
+                }
             }
         }
-        Ok(())
     }
 
-    /// Base, upgrade and destroy. Returns whether there can be an install now.
-    async fn before_the_install(&self, live: &mut Live, host: &Witness) -> Result<bool, EngineError> {
-        let Some(older) = self.the_base() else {
-            let why = self
-                .plan
-                .base
-                .as_ref()
-                .map_or_else(|| "no base was looked for".to_owned(), |base| base.why.to_string());
-            for stage in [Stage::Base, Stage::Upgrade, Stage::Destroy] {
-                self.skip(stage, &why).await?;
+    async fn go_through(&self, live: &mut Live, stage: Stage) -> Result<(), Stop> {
+        match (stage, self.the_base()) {
+            (Stage::Lint, _) => self.lint(live).await,
+            (Stage::Base, Some(older)) => self.base(live, older).await,
+            (Stage::Seed, _) => self.seed(live).await,
+            (Stage::Upgrade, Some(older)) => self.upgrade(live, older).await,
+            (Stage::Backup, _) => self.backup(live).await,
+            (Stage::Destroy, _) => self.destroy(live).await,
+            (Stage::Install, _) => self.install(live).await,
+            (Stage::Checks, _) => self.checks(live).await,
+            (Stage::Restore, _) => self.restore(live).await,
+            (Stage::Extra, _) => self.extra(live).await,
+            (Stage::Keep, _) => {
+                self.collect(live).await?;
+                self.keep(live, self.plan.keep_seconds.unwrap_or_default()).await
             }
-            return Ok(true);
-        };
-        if self.stage(Stage::Base, Some(host), Box::pin(self.base(live, older))).await? {
-            self.stage(Stage::Upgrade, Some(host), Box::pin(self.upgrade(live, older))).await?;
-        } else {
-            let found = self.gate.store.findings(&self.plan.run).await?;
-            let why =
-                found.iter().find(|finding| finding.stage == Stage::Base).map(|finding| finding.sentence.as_str());
-            let (name, why) = (&older.0.name, why.unwrap_or("it was interrupted"));
-            self.skip(Stage::Upgrade, &format!("base {name} does not deploy: {why}")).await?;
+            (Stage::Prepare | Stage::Base | Stage::Upgrade | Stage::Teardown, _) => Ok(()),
         }
-        let rows = self.gate.store.stages(&self.plan.run).await?;
-        if rows.iter().any(|row| row.stage == Stage::Destroy && row.state == StageState::Done) {
-            return Ok(true);
-        }
-        let findings = self.gate.store.findings(&self.plan.run).await?;
-        let over = if findings.iter().any(|finding| finding.stage == Stage::Install) {
-            // What head may not do onto nothing either was told before the base was deployed.
-            Some("it was not tried: see the cause")
-        } else if findings.iter().any(|finding| finding.kind == FindingKind::TargetUnreachable) {
-            Some("the target had been lost")
-        } else if self.time_left().is_zero() {
-            Some("the total limit had passed")
-        } else {
-            None
-        };
-        if over.is_some() || self.was_cancelled().await? {
-            self.skip(Stage::Destroy, over.unwrap_or("cancelled")).await?;
-            if let Some(why) = over {
-                self.skip(Stage::Install, why).await?;
-            }
-            return Ok(false);
-        }
-        // Afterwards nothing is left of an upgrade to look at.
-        if findings.iter().any(|finding| finding.stage == Stage::Upgrade) {
-            self.collect(live).await?;
-        }
-        if self.stage(Stage::Destroy, Some(host), Box::pin(self.destroy(live))).await? {
-            return Ok(true);
-        }
-        self.skip(Stage::Install, "what was there before could not be destroyed").await?;
-        Ok(false)
     }
 
     /// Runs a stage unless it has ended in an earlier process; prepare is gone through in each, since what it opens lives

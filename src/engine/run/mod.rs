@@ -3,8 +3,11 @@
 //! [`Run::drive`] is the same for a run that begins, one that is resumed after its process was killed, and later one that
 //! the service took from its queue: each stage looks at what is there and goes on.
 
+mod backup;
 mod bring_up;
+mod checks;
 mod conclude;
+mod data;
 mod deploy;
 mod destroy;
 mod drive;
@@ -13,6 +16,7 @@ mod files;
 mod floor;
 mod host;
 mod images;
+mod inside;
 mod install;
 mod keep;
 mod lint;
@@ -20,7 +24,10 @@ mod memory;
 mod power;
 mod prepare;
 mod ready;
+mod restore;
 mod secrets;
+mod seed;
+mod shape;
 mod step;
 mod teardown;
 mod upgrade;

@@ -35,6 +35,8 @@ pub(super) struct Live {
     pub web: Web,
     /// The runner container's id; `None` when it could not be had.
     pub runner: Option<String>,
+    /// Its image; empty until it is known.
+    pub runner_image: String,
     pub deployment: Option<Deployment>,
     /// The images on their way, while they are.
     pub images: Option<Images>,
@@ -87,6 +89,7 @@ impl Run {
             claimant,
             web,
             runner: None,
+            runner_image: String::new(),
             deployment: None,
             images: None,
             watch: None,
@@ -110,6 +113,7 @@ impl Run {
         };
         let ((), image) = tokio::try_join!(stock, self.phase("runner image", By::Docker, image))?;
         live.runner = Some(self.phase("runner start", By::Docker, self.start_runner(live, &image)).await?);
+        live.runner_image = image;
         Ok(())
     }
 

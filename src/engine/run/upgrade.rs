@@ -1,7 +1,9 @@
 //! Base and upgrade: an older version that is known, and head deployed over it as its operator would.
 
+use super::checks::UPGRADE_CHECKS;
 use super::deploy::{Deploy, Fact};
 use super::destroy::end_watch;
+use super::inside::Place;
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::docker::runner;
@@ -10,7 +12,7 @@ use crate::domain::base::Base;
 use crate::domain::convergence::Wanted;
 use crate::domain::deployment::{Deployment, PlanError};
 use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::proof::{Head, not_running, with_old_tasks};
+use crate::domain::proof::{Head, Spec, not_pruned, not_running, with_old_tasks};
 use crate::domain::recipe::RecipeFiles;
 use crate::domain::results::By;
 use crate::domain::stage::Stage;
@@ -42,9 +44,12 @@ impl Run {
             self.log.say(format!("base: {} at {}", base.name, base.commit.short()));
             self.put_files(live, Deploy::Base, files).await?;
         }
-        self.bring_up(live, Deploy::Base, &deployment).await?;
-        end_watch(live).await;
-        Ok(())
+        let up = self.bring_up(live, Deploy::Base, &deployment).await;
+        if matches!(up, Err(Stop::Failed(_))) {
+            // What comes next is a deploy onto nothing.
+            self.remove(live, Stage::Base, "base destroy").await?;
+        }
+        up
     }
 
     /// Deploys head over the base, and proves that head is what runs then.
@@ -60,6 +65,7 @@ impl Run {
             self.log.say(format!("upgrade in place: {} to {}", base.name, self.plan.head.label()));
             self.put_files(live, Deploy::Upgrade, &files).await?;
         }
+        end_watch(live).await;
         let up = self.bring_up(live, Deploy::Upgrade, &deployment).await;
         // Why it did not start is the headline; that the old version still runs follows.
         let proved = self.phase("upgrade proof", By::CcCi, self.prove_head(live, &deployment)).await;
@@ -69,8 +75,16 @@ impl Run {
                 Err(Stop::Failed(findings))
             }
             (Err(stop), _) | (Ok(()), Err(stop)) => Err(stop),
-            (Ok(()), Ok(())) => Ok(()),
+            (Ok(()), Ok(())) => self.watched(live, self.after_the_upgrade(live, &deployment)).await,
         }
+    }
+
+    /// What was there before is still there, and what must hold does.
+    async fn after_the_upgrade(&self, live: &Live, deployment: &Deployment) -> Result<(), Stop> {
+        let place = Place { stage: Stage::Upgrade, deployment };
+        self.phase("upgrade data", By::CcCi, self.look_for_data(live, place, None)).await?;
+        let checks = &self.tests().checks;
+        self.phase("upgrade checks", By::App, self.carry_out(live, place, checks, UPGRADE_CHECKS)).await
     }
 
     async fn prove_head(&self, live: &Live, deployment: &Deployment) -> Result<(), Stop> {
@@ -86,7 +100,7 @@ impl Run {
         }
         if wrong.is_empty() {
             self.log.say("the running services are head's: images, version and commit");
-            return Ok(());
+            return self.note_what_stays(deployment, &running).await;
         }
         let finding = |(service, sentence): (String, String)| {
             Finding::new(FindingKind::OldVersionRunning, Stage::Upgrade, live.now(), sentence).about(service)
@@ -94,10 +108,20 @@ impl Run {
         Err(Stop::Failed(wrong.into_iter().map(finding).collect()))
     }
 
+    /// A service that head removes goes on running at every operator's.
+    async fn note_what_stays(&self, deployment: &Deployment, running: &[Spec]) -> Result<(), Stop> {
+        let mut notes: Vec<String> = self.stored(UPGRADE_NOTES).await?.unwrap_or_default();
+        for name in not_pruned(&deployment.services, running) {
+            notes
+                .push(format!("`{name}` is not a part of head and still runs after the upgrade: deploys do not prune"));
+        }
+        self.store(UPGRADE_NOTES, &notes).await
+    }
+
     /// What this deploy is, in a process that may not have made it.
     pub(super) fn deployment_of(&self, live: &Live, deploy: Deploy) -> Result<Deployment, Stop> {
         match (deploy, self.the_base()) {
-            (Deploy::Fresh, _) => self.deployment(live),
+            (Deploy::Fresh | Deploy::Again, _) => self.deployment(live),
             (Deploy::Base, Some(older)) => self.base_deployment(live, older),
             (Deploy::Upgrade, Some((_, older))) => {
                 self.upgrade_deployment(live, &over(older, &self.files, &env_change(older, &self.files))?)
@@ -109,7 +133,7 @@ impl Run {
     }
 
     /// It was published: where it cannot be deployed, that is no fault of this change.
-    fn base_deployment(&self, live: &Live, (base, files): Older<'_>) -> Result<Deployment, Stop> {
+    pub(super) fn base_deployment(&self, live: &Live, (base, files): Older<'_>) -> Result<Deployment, Stop> {
         self.plan
             .deployment_of(files, base.commit.short(), &self.target, self.tests())
             .map_err(|error| self.not_planned(live, Stage::Base, &error))

@@ -11,7 +11,7 @@ use crate::domain::queue::published;
 use crate::domain::tests_file::{Frozen, TestsFile};
 use crate::engine::EngineError;
 use crate::engine::base::{self, BASE};
-use crate::engine::plan::{Plan, save_files, save_tests};
+use crate::engine::plan::{Plan, Requested, save_files, save_tests};
 
 /// A commit that cannot be fetched for so long is given up.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -74,7 +74,15 @@ impl Service {
         let read = tests.and_then(|tests| TestsFile::read(&tests.text).ok()).unwrap_or_default();
         let weight = held(&self.shared.enrolment).weight(&run.recipe);
         let plan = self.shared.targets.first().map(|target| {
-            let plan = Plan::new(run.id.clone(), source, None, target, None, self.shared.watched.limits, tests)?;
+            let plan = Plan::new(
+                run.id.clone(),
+                source,
+                None,
+                target,
+                Requested::default(),
+                self.shared.watched.limits,
+                tests,
+            )?;
             Ok::<_, EngineError>(plan.deployment(&source.files, target, &read)?)
         });
         let Some(Ok(deployment)) = plan else { return Needs { weight, ..Needs::default() } };

@@ -11,7 +11,7 @@ use crate::domain::results::Revision;
 use crate::domain::target::Target;
 use crate::engine::EngineError;
 use crate::engine::base::BASE;
-use crate::engine::plan::{Plan, load_files, load_tests};
+use crate::engine::plan::{Plan, Requested, load_files, load_tests};
 
 impl Service {
     /// Starts each run that the policy starts; one that must wait does not hold up those behind it.
@@ -72,9 +72,9 @@ impl Service {
             chaos_version: head.short().to_owned(),
             files: load_files(&self.shared.gate.state.run(&run.id).recipe())?,
         };
-        let keep = run.options.keep.map(Keep::seconds);
+        let requested = Requested { keep_seconds: run.options.keep.map(Keep::seconds), extra: run.options.extra };
         let base = self.shared.gate.store.fact(&run.id, BASE).await?;
         let tests = load_tests(&self.shared.gate.state.run(&run.id).tests())?;
-        Plan::new(run.id.clone(), &source, base, target, keep, self.shared.watched.limits, tests.as_ref())
+        Plan::new(run.id.clone(), &source, base, target, requested, self.shared.watched.limits, tests.as_ref())
     }
 }

@@ -6,8 +6,8 @@ use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::ids::{DomainName, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::Record;
 use cc_ci::domain::results::{
-    Artefact, Asset, By, Converged, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull, Resources,
-    Revision, RunFacts, ServiceMemory, Severity, StageOutcome, Store, Target as RanOn, Timing,
+    Artefact, Asset, By, Converged, DataFacts, Deploys, Driver, FloorFacts, HttpFact, Image, LintLine, Mark, Pull,
+    Resources, Revision, RunFacts, ServiceMemory, Severity, StageOutcome, Store, Target as RanOn, Timing,
 };
 use cc_ci::domain::stage::Stage;
 use jiff::{SignedDuration, Timestamp};
@@ -46,6 +46,11 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
             .into(),
         findings: Vec::new(),
         upgrade: FloorFacts::default(),
+        data: DataFacts::default(),
+        checks_declared: 0,
+        checks: Vec::new(),
+        extras_left: Vec::new(),
+        not_applicable: BTreeMap::new(),
         floor: FloorFacts {
             converged: Some(Converged { services: 2, ms: 11_320 }),
             http: vec![HttpFact {

@@ -104,6 +104,7 @@ fn deploy_calls() -> Vec<Finding> {
         ports,
         mounts,
         scaled_to_zero: false,
+        backup_labels: BTreeMap::new(),
         uses,
     };
     let said = [

@@ -79,7 +79,7 @@ fn a_recipe_without_pages_is_green_and_says_so() {
     let results = conclude(RunFacts { floor, ..good() });
     insta::assert_snapshot!(
         results.sentence,
-        @"good 1.0.0+1.0.0 upgrades from 0.9.0+1.0.0 and installs: 1 service runs, no page to ask; not verified: backup, checks"
+        @"good 1.0.0+1.0.0 upgrades from 0.9.0+1.0.0, installs, comes back from its backup and passes its check: 1 service runs, no page to ask"
     );
     assert!(results.not_verified.contains(&"pages over HTTPS: not applicable, no router rule names a host".to_owned()));
 }

@@ -1,0 +1,264 @@
+//! Checks: what the maintainers say must hold, looked at all at once, in an order that changes from run to run.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use tokio::time::Instant;
+use url::Url;
+
+use super::floor::random_label;
+use super::inside::{Place, told};
+use super::prepare::Live;
+use super::{Run, Stop};
+use crate::adapters::docker::inside;
+use crate::adapters::docker::probe_container::{ProbeContainerError, probe};
+use crate::domain::checks::{self, Answer, Checked, order};
+use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::floor::{Seen, is_proxys_own, page, redirect_within};
+use crate::domain::ids::DomainName;
+use crate::domain::ready;
+use crate::domain::results::{By, count, ms_between, one_line};
+use crate::domain::stage::Stage;
+use crate::domain::tests_file::{Act, Check, CheckKind, How, HttpCheck};
+
+/// The fact with what the checks saw after the upgrade.
+pub(super) const UPGRADE_CHECKS: &str = "upgrade_checks";
+/// The same of the fresh deploy.
+pub(super) const CHECKS: &str = "checks";
+/// The same of the extra checks.
+pub(super) const EXTRA: &str = "extra_checks";
+/// So many at once.
+const AT_ONCE: usize = 8;
+const REDIRECTS: usize = 5;
+/// Lines of what a check said that are evidence.
+const LINES: usize = 40;
+
+impl Run {
+    /// The checks on the fresh deploy.
+    pub(super) async fn checks(&self, live: &mut Live) -> Result<(), Stop> {
+        self.declared(live, Stage::Checks, &self.tests().checks, CHECKS).await
+    }
+
+    /// The extra checks.
+    pub(super) async fn extra(&self, live: &mut Live) -> Result<(), Stop> {
+        self.declared(live, Stage::Extra, &self.tests().extras, EXTRA).await
+    }
+
+    async fn declared(&self, live: &mut Live, stage: Stage, checks: &[Check], key: &'static str) -> Result<(), Stop> {
+        self.enter(live, stage).await?;
+        let deployment = self.deployment(live)?;
+        let (live, place) = (&*live, Place { stage, deployment: &deployment });
+        let carried_out = self.carry_out(live, place, checks, key);
+        self.watched(live, self.phase(stage.name(), By::App, carried_out)).await
+    }
+
+    /// Looks at everything, and stores what was seen. All that does not hold is told, not only the first.
+    pub(super) async fn carry_out(
+        &self,
+        live: &Live,
+        place: Place<'_>,
+        checks: &[Check],
+        key: &'static str,
+    ) -> Result<(), Stop> {
+        if checks.is_empty() {
+            return Ok(());
+        }
+        let seed = self.plan.run.as_str();
+        self.log.say(format!("{}, in the order of seed {seed}", count(checks.len(), "check", "checks")));
+        let mut looks = Vec::new();
+        for check in order(checks, seed) {
+            looks.push(self.look(live, place, &check.name, &check.kind, check.timeout).boxed());
+        }
+        let seen: Vec<Checked> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut findings = Vec::new();
+        let mut facts = Vec::new();
+        // Told in the order of the file.
+        for check in checks {
+            let Some(checked) = seen.iter().find(|checked| checked.name == check.name) else { continue };
+            if !checked.holds {
+                findings.push(self.does_not_hold(live, place.stage, check, checked));
+            }
+            facts.push(checked.clone());
+        }
+        self.store_shown(key, &facts).await?;
+        if findings.is_empty() { Ok(()) } else { Err(Stop::Failed(findings)) }
+    }
+
+    fn does_not_hold(&self, live: &Live, stage: Stage, check: &Check, checked: &Checked) -> Finding {
+        let sentence = checks::failed(&check.name, &checked.seen);
+        let finding = Finding::new(FindingKind::CheckFailed, stage, live.now(), sentence);
+        let finding =
+            if checked.output.is_empty() { finding } else { finding.with("what it said", checked.output.clone()) };
+        match &check.kind {
+            CheckKind::Http(_) => finding,
+            CheckKind::Tcp { service, .. } | CheckKind::Inside { act: Act { service, .. }, .. } => {
+                finding.about(service)
+            }
+        }
+    }
+
+    /// Looks once; within the time that it is given.
+    pub(super) async fn look(
+        &self,
+        live: &Live,
+        place: Place<'_>,
+        name: &str,
+        kind: &CheckKind,
+        limit: Duration,
+    ) -> Result<Checked, Stop> {
+        let (begun, from) = (Instant::now(), Timestamp::now());
+        let looked = async {
+            match kind {
+                CheckKind::Http(check) => self.ask_page(live, place, check).await,
+                CheckKind::Tcp { service, port } => self.knock(live, place.stage, service, *port).await,
+                CheckKind::Inside { act, stdout_contains } => {
+                    self.ask_command(live, place.stage, act, stdout_contains.as_deref(), limit).await
+                }
+            }
+        };
+        // A command has its own limit; this one is for what hangs otherwise.
+        let looked = tokio::time::timeout(limit + Duration::from_secs(15), looked).await;
+        let looked = looked.unwrap_or_else(|_| Ok(Look::not("it took too long")))?;
+        let ms = ms_between(from, Timestamp::now());
+        let took = crate::domain::results::duration(u64::try_from(begun.elapsed().as_millis()).unwrap_or(ms));
+        let mark = if looked.holds { "holds" } else { "does not hold" };
+        self.log.say(format!("“{name}” {mark} ({took}): {}", one_line(&looked.seen, 400)));
+        Ok(Checked {
+            name: name.to_owned(),
+            stage: place.stage,
+            seen: looked.seen,
+            holds: looked.holds,
+            ms,
+            output: looked.output,
+        })
+    }
+
+    async fn ask_page(&self, live: &Live, place: Place<'_>, check: &HttpCheck) -> Result<Look, Stop> {
+        let routed: Vec<DomainName> = place.deployment.routes.iter().map(|route| route.host.clone()).collect();
+        let host = match ready::host_of(check.subdomain.as_deref(), &self.plan.domain, &routed) {
+            Ok(host) => host,
+            Err(why) => return Ok(Look::not(why)),
+        };
+        let first = format!("https://{host}{}", check.path);
+        let hosts: Vec<String> = routed.iter().map(ToString::to_string).collect();
+        Ok(match self.page_at(live, &first, &hosts, check).await {
+            Ok(answer) => {
+                let seen = format!("{first} answers {}", answer.status);
+                match checks::page(check, &answer) {
+                    Ok(()) => Look { holds: true, seen, output: String::new() },
+                    Err(why) => {
+                        let body = String::from_utf8_lossy(&answer.body);
+                        let output = body.lines().take(LINES).collect::<Vec<_>>().join("\n");
+                        Look { holds: false, seen: format!("{first} {why}"), output }
+                    }
+                }
+            }
+            Err(why) => Look::not(format!("{first} {why}")),
+        })
+    }
+
+    /// The page, after redirects within the app's hosts unless a redirect is what is wanted.
+    async fn page_at(&self, live: &Live, first: &str, hosts: &[String], check: &HttpCheck) -> Result<Answer, String> {
+        let mut url = Url::parse(first).map_err(|error| format!("is no address: {error}"))?;
+        for _ in 0..=REDIRECTS {
+            let answer = live.web.get(url.as_str()).await.map_err(|why| format!("gives no answer: {why}"))?;
+            let is_redirect = (300..400).contains(&answer.status) && !(300..400).contains(&check.status);
+            let next =
+                answer.location.as_deref().filter(|_| is_redirect).and_then(|to| redirect_within(&url, to, hosts));
+            if let Some(next) = next {
+                url = next;
+                continue;
+            }
+            if matches!(answer.status, 404 | 502..=504) {
+                // Such an answer may be the proxy's own.
+                let random = format!("https://{}.{}{}", random_label(), self.target.domain, check.path);
+                let random =
+                    live.web.get(&random).await.map_err(|why| format!("cannot be told from an unknown host: {why}"))?;
+                let of =
+                    |answer: &crate::adapters::probe::Answer| Seen { status: answer.status, body: answer.body.clone() };
+                if is_proxys_own(&of(&answer), &of(&random)) {
+                    return Err(format!(
+                        "answers {} like a host that nobody has: it is the proxy that answers",
+                        answer.status
+                    ));
+                }
+            }
+            let page = page(&String::from_utf8_lossy(&answer.body), &url);
+            let mut assets = Vec::new();
+            for url in [page.stylesheet, page.script].into_iter().flatten().filter(|_| check.assets) {
+                let status = live.web.get(url.as_str()).await.map_or(0, |answer| answer.status);
+                assets.push((url.to_string(), status));
+            }
+            return Ok(Answer {
+                status: answer.status,
+                headers: answer.headers,
+                title: page.title,
+                body: answer.body,
+                assets,
+            });
+        }
+        Err(format!("redirects more than {REDIRECTS} times"))
+    }
+
+    /// Whether something listens, asked from beside it: in the network of the service's own container.
+    async fn knock(&self, live: &Live, stage: Stage, service: &str, port: u16) -> Result<Look, Stop> {
+        let Some(container) = self.container(live, stage, service).await? else {
+            return Ok(Look::not(format!("{service} has no running container")));
+        };
+        let addresses = match self.patiently(stage, || inside::addresses(&live.docker, &container.id)).await {
+            Ok(addresses) => addresses,
+            Err(error) => return Ok(Look::not(told(error)?)),
+        };
+        let asked: Vec<String> = addresses.iter().map(|address| format!("{address}:{port}")).collect();
+        if asked.is_empty() {
+            return Ok(Look::not(format!("{service} is on no network")));
+        }
+        let network = format!("container:{}", container.id);
+        match probe(&live.docker, &live.runner_image, Some(&network), &asked, rand::random()).await {
+            Ok(probed) if !probed.reached.is_empty() => {
+                Ok(Look { holds: true, seen: format!("{service} listens on port {port}"), output: String::new() })
+            }
+            Ok(_) => Ok(Look::not(format!("nothing of {service} listens on port {port}"))),
+            Err(ProbeContainerError::Docker(error)) => Ok(Look::not(told(error)?)),
+            Err(error @ ProbeContainerError::Answer(_)) => Ok(Look::not(error.to_string())),
+        }
+    }
+
+    async fn ask_command(
+        &self,
+        live: &Live,
+        stage: Stage,
+        act: &Act,
+        wanted: Option<&str>,
+        limit: Duration,
+    ) -> Result<Look, Stop> {
+        let words = match &act.how {
+            How::Exec(words) | How::Cmd(words) => one_line(&words.join(" "), 120),
+        };
+        let name = format!("`{words}` in {}", act.service);
+        let said = match self.ask_inside(live, stage, act, limit).await? {
+            Ok(said) => said,
+            Err(why) => return Ok(Look::not(format!("{name} cannot be run: {}", one_line(&why, 200)))),
+        };
+        let output = [&said.stdout, &said.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat();
+        let output = output.lines().take(LINES).collect::<Vec<_>>().join("\n");
+        Ok(match checks::command(said.code, &said.stdout, &said.stderr, wanted) {
+            Ok(()) => Look { holds: true, seen: format!("{name} ends with 0"), output: String::new() },
+            Err(why) => Look { holds: false, seen: format!("{name} {why}"), output },
+        })
+    }
+}
+
+/// What one look saw.
+struct Look {
+    holds: bool,
+    seen: String,
+    output: String,
+}
+
+impl Look {
+    fn not(seen: impl Into<String>) -> Self {
+        Self { holds: false, seen: seen.into(), output: String::new() }
+    }
+}
