@@ -159,8 +159,8 @@ async fn begin(
     let tests = arguments.tests.as_deref().map(tests_file).transpose()?;
     let run = RunId::from_random(rand::random());
     let requested = Requested { keep_seconds: arguments.keep, extra: arguments.extra || stages_ask_for_extra() };
-    let plan = Plan::new(run, &source, Some(base.resolution), &target, requested, limits, tests.as_ref())?;
-    Ok(Run::begin(gate, plan, &source, base.files.as_ref(), tests, target, Some(sender)).await?)
+    let plan = Plan::new(run, &source, Some(base.resolution.clone()), &target, requested, limits, tests.as_ref())?;
+    Ok(Run::begin(gate, plan, &source, &base, tests, target, Some(sender)).await?)
 }
 
 /// `STAGES=extra` means the same as `--extra`.

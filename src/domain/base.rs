@@ -124,6 +124,13 @@ pub enum Why {
     },
     /// Nothing is older than the head.
     NothingOlder,
+    /// The first choice did not deploy: the next one was taken.
+    Next {
+        /// The first choice.
+        skipped: String,
+        /// Why it does not deploy.
+        because: String,
+    },
     /// It was chosen and its files could not be read.
     Unreadable {
         /// What was chosen.
@@ -143,6 +150,7 @@ impl Why {
             | Self::NewestPublished
             | Self::HeadWithoutVersion
             | Self::Asked
+            | Self::Next { .. }
             | Self::NoRepository
             | Self::NothingReadable { .. }
             | Self::Unreadable { .. } => false,
@@ -159,6 +167,10 @@ impl fmt::Display for Why {
                 f.write_str("the newest version there is, since this one has no readable version label")
             }
             Self::Asked => f.write_str("asked for"),
+            Self::Next { skipped, because } => {
+                let (skipped, because) = (one_line(skipped, 80), one_line(because, 200));
+                write!(f, "the next older one, since {skipped} does not deploy: {because}")
+            }
             Self::NoRepository => {
                 f.write_str("the directory is no git repository, so that there are no older versions")
             }
@@ -220,6 +232,21 @@ impl Resolution {
     pub fn unreadable(self, because: &str) -> Self {
         let name = self.base.map(|base| base.name).unwrap_or_default();
         Self { base: None, why: Why::Unreadable { name, because: because.to_owned() }, ..self }
+    }
+
+    /// The candidate that is taken where the choice does not deploy; none for one that a person named.
+    #[must_use]
+    pub fn next(&self) -> Option<Base> {
+        self.base.as_ref()?;
+        self.fitting().nth(1).map(Base::from)
+    }
+
+    /// The same, with the next candidate as the choice.
+    #[must_use]
+    pub fn with_next(self, because: &str) -> Self {
+        let Some(next) = self.next() else { return self };
+        let skipped = self.base.map(|base| base.name).unwrap_or_default();
+        Self { base: Some(next), why: Why::Next { skipped, because: because.to_owned() }, ..self }
     }
 
     /// The candidates that can be a base, the preferred one first: the next one is for a base that does not deploy.

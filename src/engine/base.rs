@@ -18,6 +18,15 @@ pub struct Found {
     pub resolution: Resolution,
     /// The files of the base; there exactly when there is one.
     pub files: Option<RecipeFiles>,
+    /// The files of the next candidate, for a base that does not deploy; where there is one and it can be read.
+    pub next: Option<RecipeFiles>,
+}
+
+impl Found {
+    /// No base, or one without another behind it.
+    const fn alone(resolution: Resolution, files: Option<RecipeFiles>) -> Self {
+        Self { resolution, files, next: None }
+    }
 }
 
 /// The base of an opened recipe: the one that was asked for, else what the rule chooses of these canonicals and of the tags.
@@ -30,22 +39,23 @@ pub async fn find(opened: &Opened, asked: Option<&str>, canonicals: &[Candidate]
         let files = opened.files_at(&commit).await?;
         let version = Selected::read(&files, &BTreeMap::new()).version();
         let tags = opened.tags().await?.unwrap_or_default();
-        return Ok(Found {
-            resolution: Resolution::asked(reference, version, commit).among(&tags),
-            files: Some(files),
-        });
+        return Ok(Found::alone(Resolution::asked(reference, version, commit).among(&tags), Some(files)));
     }
     let Some(tags) = opened.tags().await? else {
-        return Ok(Found { resolution: Resolution::none(Why::NoRepository), files: None });
+        return Ok(Found::alone(Resolution::none(Why::NoRepository), None));
     };
     let head = Selected::read(&opened.source.files, &BTreeMap::new()).version();
     let resolution = resolve(head.as_ref(), canonicals, &tags);
-    let Some(base) = &resolution.base else { return Ok(Found { resolution, files: None }) };
+    let Some(base) = &resolution.base else { return Ok(Found::alone(resolution, None)) };
     match opened.files_at(&base.commit).await {
-        Ok(files) => Ok(Found { resolution, files: Some(files) }),
-        Err(SourceError::Files(error)) => {
-            Ok(Found { resolution: resolution.unreadable(&error.to_string()), files: None })
+        Ok(files) => {
+            let next = match resolution.next() {
+                Some(next) => opened.files_at(&next.commit).await.ok(),
+                None => None,
+            };
+            Ok(Found { resolution, files: Some(files), next })
         }
+        Err(SourceError::Files(error)) => Ok(Found::alone(resolution.unreadable(&error.to_string()), None)),
         Err(error) => Err(error),
     }
 }

@@ -177,6 +177,12 @@ impl RunFolder {
         self.root.join("base.tar")
     }
 
+    /// The files of the next candidate, for a base that does not deploy.
+    #[must_use]
+    pub fn next_base(&self) -> PathBuf {
+        self.root.join("next-base.tar")
+    }
+
     /// What was seen of the app, until it is packed with the rest of the evidence.
     #[must_use]
     pub fn seen(&self) -> PathBuf {

@@ -39,7 +39,9 @@ fn s03_nothing_older_is_no_upgrade_to_show() {
     let results = finished.results();
     assert_eq!(results.rungs.upgrade.state, RungState::NotApplicable);
     assert_eq!(results.rungs.upgrade.reason, "no published version is older than this one");
-    assert_eq!((results.deploys.fresh, results.deploys.upgrade), (1, 0));
+    // The second is for the backup to come back into.
+    assert_eq!((results.deploys.fresh, results.deploys.upgrade), (2, 0));
+    assert_eq!(results.rungs.backup.state, RungState::Pass, "{:?}", results.rungs.backup);
     lab.assert_untouched();
 }
 
@@ -59,6 +61,29 @@ fn s04_a_base_that_does_not_deploy_any_more_turns_nothing_red() {
     assert!(upgrade.reason.starts_with("base 1.0.0+1.0.0 does not deploy: "), "{}", upgrade.reason);
     assert_eq!(results.findings[0].stage, Stage::Base);
     assert_eq!(results.findings[0].kind, FindingKind::ImageMissing);
+    lab.assert_untouched();
+}
+
+#[test]
+fn s04_the_next_older_version_is_the_base_when_the_first_choice_does_not_deploy() {
+    let lab = lab();
+    let recipe = Recipe::copy_of("good");
+    let compose = recipe.read("compose.yml");
+    recipe.publish("1.0.0+1.0.0");
+    let gone = edited(&compose, &[("1.0.0+1.0.0", "1.1.0+1.0.0"), ("lab/web:1.0.0", "lab/gone:1.0.0")]);
+    recipe.write("compose.yml", &gone);
+    recipe.publish("1.1.0+1.0.0");
+    recipe.write("compose.yml", &edited(&compose, &[("1.0.0+1.0.0", "1.2.0+1.0.0")]));
+    let finished = lab.run_in(&recipe.path(), &[]).finish();
+    finished.assert(0, "green");
+    let results = finished.results();
+    assert_eq!(results.rungs.upgrade.state, RungState::Pass, "{:?}", results.rungs.upgrade);
+    assert_eq!(results.recipe.base.as_ref().unwrap().version.as_deref(), Some("1.0.0+1.0.0"));
+    let why = &results.recipe.base_why;
+    assert!(why.starts_with("the next older one, since 1.1.0+1.0.0 does not deploy: "), "{why}");
+    assert!(why.contains("lab/gone:1.0.0"), "{why}");
+    assert_eq!((results.deploys.fresh, results.deploys.upgrade), (3, 1));
+    assert!(results.findings.is_empty(), "{:?}", results.findings);
     lab.assert_untouched();
 }
 

@@ -73,13 +73,14 @@ impl Run {
             .map(|version| version.to_string());
         let mut warnings: Vec<String> = store.fact(run, NOTES).await?.unwrap_or_default();
         warnings.extend(store.fact::<Vec<String>>(run, UPGRADE_NOTES).await?.unwrap_or_default());
+        warnings.extend(self.skipped.get().and_then(|_| Some(format!("base: {}", self.resolution()?.why))));
         warnings.extend(store.fact::<Vec<String>>(run, PULL_WARNINGS).await?.unwrap_or_default());
         warnings.extend(self.log.broken().map(|why| format!("the log is not complete: {why}")));
         Ok(RunFacts {
             run: run.clone(),
             recipe: self.plan.recipe.clone(),
             head,
-            base: self.plan.base.clone(),
+            base: self.resolution(),
             kept: ended(Stage::Keep),
             stages: rows.iter().map(|row| (row.stage, outcome(row.state, row.reason.clone()))).collect(),
             findings: store.findings(run).await?,
@@ -100,6 +101,7 @@ impl Run {
             host: store.fact(run, LOADS).await?.unwrap_or_default(),
             deploys: Deploys {
                 fresh: self.calls(Deploy::Base).await?
+                    + self.calls(Deploy::NextBase).await?
                     + self.calls(Deploy::Fresh).await?
                     + self.calls(Deploy::Again).await?,
                 upgrade: self.calls(Deploy::Upgrade).await?,

@@ -7,6 +7,8 @@ use crate::domain::stage::Stage;
 pub(super) enum Deploy {
     /// The base, onto nothing.
     Base,
+    /// The next candidate, onto nothing: the base does not deploy.
+    NextBase,
     /// Head, over the base.
     Upgrade,
     /// Head, onto nothing.
@@ -34,12 +36,12 @@ pub(super) enum Fact {
 
 impl Deploy {
     /// All of them, in order.
-    pub(super) const ALL: [Self; 4] = [Self::Base, Self::Upgrade, Self::Fresh, Self::Again];
+    pub(super) const ALL: [Self; 5] = [Self::Base, Self::NextBase, Self::Upgrade, Self::Fresh, Self::Again];
 
     /// The stage that it belongs to.
     pub(super) const fn stage(self) -> Stage {
         match self {
-            Self::Base => Stage::Base,
+            Self::Base | Self::NextBase => Stage::Base,
             Self::Upgrade => Stage::Upgrade,
             Self::Fresh => Stage::Install,
             Self::Again => Stage::Restore,
@@ -50,6 +52,7 @@ impl Deploy {
     pub(super) fn named(self, what: &str) -> String {
         match self {
             Self::Base => format!("base {what}"),
+            Self::NextBase => format!("next base {what}"),
             Self::Upgrade => format!("upgrade {what}"),
             Self::Fresh => what.to_owned(),
             Self::Again => format!("restore {what}"),
@@ -60,6 +63,7 @@ impl Deploy {
     pub(super) const fn folder(self) -> &'static str {
         match self {
             Self::Base => "/cc-ci/base",
+            Self::NextBase => "/cc-ci/next-base",
             Self::Upgrade => "/cc-ci/upgrade",
             Self::Fresh | Self::Again => crate::domain::protocol::RECIPE,
         }
@@ -74,6 +78,12 @@ impl Deploy {
             (Self::Base, Fact::Converged) => "base_converged",
             (Self::Base, Fact::Ready) => "base_ready",
             (Self::Base, Fact::Floor) => "base_floor",
+            (Self::NextBase, Fact::Called) => "next_base_deploys",
+            (Self::NextBase, Fact::Wanted) => "next_base_wanted",
+            (Self::NextBase, Fact::Memory) => "next_base_memory",
+            (Self::NextBase, Fact::Converged) => "next_base_converged",
+            (Self::NextBase, Fact::Ready) => "next_base_ready",
+            (Self::NextBase, Fact::Floor) => "next_base_floor",
             (Self::Upgrade, Fact::Called) => "upgrade_deploys",
             (Self::Upgrade, Fact::Wanted) => "upgrade_wanted",
             (Self::Upgrade, Fact::Memory) => "upgrade_memory",

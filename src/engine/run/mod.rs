@@ -34,7 +34,7 @@ mod upgrade;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,9 @@ use tokio_util::sync::CancellationToken;
 pub(super) use self::keep::KEEP_UNTIL;
 pub(super) use self::power::HOST_POWER;
 pub(super) use self::prepare::BEFORE;
+use self::upgrade::SKIPPED;
 use super::EngineError;
+use super::base::Found;
 use super::plan::{Plan, load_files, load_tests, save_files, save_tests};
 use super::state::{Lock, RunFile, RunFolder, StateFolder};
 use crate::adapters::docker::runner::ImageSource;
@@ -82,6 +84,10 @@ pub struct Run {
     files: RecipeFiles,
     tests: Result<TestsFile, TestsError>,
     base: Option<RecipeFiles>,
+    /// For a base that does not deploy.
+    next_base: Option<RecipeFiles>,
+    /// Why the next one is the base now.
+    skipped: OnceLock<String>,
     gate: Gate,
     folder: RunFolder,
     log: Arc<LogFile>,
@@ -122,7 +128,7 @@ impl Run {
         gate: Gate,
         plan: Plan,
         source: &Source,
-        base: Option<&RecipeFiles>,
+        base: &Found,
         tests: Option<Frozen>,
         target: Target,
         listener: Option<Listener>,
@@ -131,8 +137,10 @@ impl Run {
         let lock = folder.hold(&plan.run)?;
         save_files(&source.files, &folder.recipe())?;
         save_tests(tests.as_ref(), &folder.tests())?;
-        if let Some(base) = base {
-            save_files(base, &folder.base())?;
+        for (files, place) in [(&base.files, folder.base()), (&base.next, folder.next_base())] {
+            if let Some(files) = files {
+                save_files(files, &place)?;
+            }
         }
         let json = serde_json::to_string(&plan).map_err(|error| EngineError::Unreadable(error.to_string()))?;
         let created = Timestamp::now();
@@ -153,7 +161,9 @@ impl Run {
         Ok(Self {
             files: source.files.clone(),
             tests,
-            base: base.cloned(),
+            base: base.files.clone(),
+            next_base: base.next.clone(),
+            skipped: OnceLock::new(),
             plan,
             target,
             gate,
@@ -204,13 +214,30 @@ impl Run {
         let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
         let base = plan.base.as_ref().and_then(|found| found.base.as_ref());
         let base = base.map(|_| load_files(&folder.base())).transpose()?;
+        let next = folder.next_base();
+        let next_base = next.exists().then(|| load_files(&next)).transpose()?;
+        let skipped = gate.store.fact::<String>(&plan.run, SKIPPED).await?.map_or_else(OnceLock::new, OnceLock::from);
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
         hide_dummies(&log, &tests);
         let cancel = CancellationToken::new();
         if row.cancelled.is_some() {
             cancel.cancel();
         }
-        Ok(Self { plan, target, files, base, tests, gate, folder, log, created: row.created_at, cancel, _lock: lock })
+        Ok(Self {
+            plan,
+            target,
+            files,
+            base,
+            next_base,
+            skipped,
+            tests,
+            gate,
+            folder,
+            log,
+            created: row.created_at,
+            cancel,
+            _lock: lock,
+        })
     }
 
     /// The inputs of a stored run, to look up its target before [`Run::resume`].

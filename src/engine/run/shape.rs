@@ -31,7 +31,7 @@ impl Run {
             return Err(why.clone());
         }
         match (self.the_base(), &self.plan.base) {
-            (Some((base, _)), _) => Ok(base.name.clone()),
+            (Some(older), _) => Ok(older.base.name.clone()),
             (None, Some(base)) => Err(base.why.to_string()),
             (None, None) => Err("no base was looked for".to_owned()),
         }
@@ -39,8 +39,8 @@ impl Run {
 
     /// Volumes are those of what is deployed first.
     fn data_or_why(&self, head: &Deployment) -> Result<(), String> {
-        let older = self.the_base().and_then(|(base, files)| {
-            self.plan.deployment_of(files, base.commit.short(), &self.target, self.tests()).ok()
+        let older = self.the_base().and_then(|older| {
+            self.plan.deployment_of(older.files, older.base.commit.short(), &self.target, self.tests()).ok()
         });
         let volumes = older.as_ref().unwrap_or(head).services.iter().flat_map(|service| &service.mounts);
         let any = volumes.filter(|mount| mount.kind == "volume" && mount.source.is_some()).count() > 0;

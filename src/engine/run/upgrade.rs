@@ -1,5 +1,7 @@
 //! Base and upgrade: an older version that is known, and head deployed over it as its operator would.
 
+use std::borrow::Cow;
+
 use super::checks::UPGRADE_CHECKS;
 use super::deploy::{Deploy, Fact};
 use super::destroy::end_watch;
@@ -8,10 +10,10 @@ use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::docker::runner;
 use crate::adapters::docker::specs::specs;
-use crate::domain::base::Base;
+use crate::domain::base::{Base, Resolution};
 use crate::domain::convergence::Wanted;
 use crate::domain::deployment::{Deployment, PlanError};
-use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::finding::{Class, Finding, FindingKind};
 use crate::domain::proof::{Head, Spec, not_pruned, not_running, with_old_tasks};
 use crate::domain::recipe::RecipeFiles;
 use crate::domain::results::By;
@@ -22,38 +24,81 @@ use crate::engine::EngineError;
 /// The fact with what operators must know of the upgrade.
 pub(super) const UPGRADE_NOTES: &str = "upgrade_notes";
 
+/// The fact with the reason why the next candidate is the base.
+pub(super) const SKIPPED: &str = "base_skipped";
+
 /// The base, and its files.
-pub(super) type Older<'a> = (&'a Base, &'a RecipeFiles);
+#[derive(Clone)]
+pub(super) struct Older<'a> {
+    pub base: Cow<'a, Base>,
+    pub files: &'a RecipeFiles,
+    pub deploy: Deploy,
+}
 
 impl Run {
-    /// The base, where there is one.
+    /// The base as it was found, or the next candidate once it is known that this one does not deploy.
     pub(super) fn the_base(&self) -> Option<Older<'_>> {
-        Some((self.plan.base.as_ref()?.base.as_ref()?, self.base.as_ref()?))
+        if self.skipped.get().is_some() { self.next_candidate() } else { self.first_choice() }
     }
 
-    /// Deploys the base. Head's images are there first: one that is missing is told before anything is deployed.
+    fn first_choice(&self) -> Option<Older<'_>> {
+        let base = Cow::Borrowed(self.plan.base.as_ref()?.base.as_ref()?);
+        Some(Older { base, files: self.base.as_ref()?, deploy: Deploy::Base })
+    }
+
+    fn next_candidate(&self) -> Option<Older<'_>> {
+        let base = Cow::Owned(self.plan.base.as_ref()?.next()?);
+        Some(Older { base, files: self.next_base.as_ref()?, deploy: Deploy::NextBase })
+    }
+
+    /// How the base was chosen, in the end.
+    pub(super) fn resolution(&self) -> Option<Resolution> {
+        let resolution = self.plan.base.clone()?;
+        Some(match self.skipped.get() {
+            Some(because) => resolution.with_next(because),
+            None => resolution,
+        })
+    }
+
+    /// Deploys the base; where it does not deploy any more, once the next candidate.
     pub(super) async fn base(&self, live: &mut Live, older: Older<'_>) -> Result<(), Stop> {
+        let findings = match self.deploy_base(live, &older).await {
+            Err(Stop::Failed(findings)) => findings,
+            ended => return ended,
+        };
+        let is_its_own = |finding: &Finding| finding.rung.is_none() && finding.class == Class::Recipe;
+        let next = self.next_candidate().filter(|_| older.deploy == Deploy::Base && findings.iter().all(is_its_own));
+        let (Some(next), Some(first)) = (next, findings.first()) else { return Err(Stop::Failed(findings)) };
+        let because = self.log.masked(&first.sentence);
+        self.log.say(format!("base {} does not deploy: {because}; {} is tried", older.base.name, next.base.name));
+        self.store(SKIPPED, &because).await?;
+        let _first = self.skipped.set(because);
+        self.deploy_base(live, &next).await
+    }
+
+    /// Head's images are there first: one that is missing is told before anything is deployed.
+    async fn deploy_base(&self, live: &mut Live, older: &Older<'_>) -> Result<(), Stop> {
         self.usable_tests(live)?;
         let head = self.deployment(live)?;
         self.allowed(live, Stage::Install, &head).await?;
         let deployment = self.base_deployment(live, older)?;
         self.allowed(live, Stage::Base, &deployment).await?;
-        if self.stored::<Wanted>(Deploy::Base.key(Fact::Wanted)).await?.is_none() {
-            let (base, files) = older;
+        if self.stored::<Wanted>(older.deploy.key(Fact::Wanted)).await?.is_none() {
             self.pulled(live, &head).await?;
-            self.log.say(format!("base: {} at {}", base.name, base.commit.short()));
-            self.put_files(live, Deploy::Base, files).await?;
+            self.log.say(format!("base: {} at {}", older.base.name, older.base.commit.short()));
+            self.put_files(live, older.deploy, older.files).await?;
         }
-        let up = self.bring_up(live, Deploy::Base, &deployment).await;
+        let up = self.bring_up(live, older.deploy, &deployment).await;
         if matches!(up, Err(Stop::Failed(_))) {
             // What comes next is a deploy onto nothing.
-            self.remove(live, Stage::Base, "base destroy").await?;
+            self.remove(live, Stage::Base, &older.deploy.named("destroy")).await?;
         }
         up
     }
 
     /// Deploys head over the base, and proves that head is what runs then.
-    pub(super) async fn upgrade(&self, live: &mut Live, (base, older): Older<'_>) -> Result<(), Stop> {
+    pub(super) async fn upgrade(&self, live: &mut Live, older: Older<'_>) -> Result<(), Stop> {
+        let (base, older) = (&*older.base, older.files);
         let change = env_change(older, &self.files);
         self.store(UPGRADE_NOTES, &notes(base, &change)).await?;
         if !change.missing.is_empty() {
@@ -120,22 +165,22 @@ impl Run {
 
     /// What this deploy is, in a process that may not have made it.
     pub(super) fn deployment_of(&self, live: &Live, deploy: Deploy) -> Result<Deployment, Stop> {
-        match (deploy, self.the_base()) {
-            (Deploy::Fresh | Deploy::Again, _) => self.deployment(live),
-            (Deploy::Base, Some(older)) => self.base_deployment(live, older),
-            (Deploy::Upgrade, Some((_, older))) => {
+        let unknown = || Stop::from(EngineError::Unreadable("there is no base".to_owned()));
+        match deploy {
+            Deploy::Fresh | Deploy::Again => self.deployment(live),
+            Deploy::Base => self.base_deployment(live, &self.first_choice().ok_or_else(unknown)?),
+            Deploy::NextBase => self.base_deployment(live, &self.next_candidate().ok_or_else(unknown)?),
+            Deploy::Upgrade => {
+                let older = self.the_base().ok_or_else(unknown)?.files;
                 self.upgrade_deployment(live, &over(older, &self.files, &env_change(older, &self.files))?)
-            }
-            (Deploy::Base | Deploy::Upgrade, None) => {
-                Err(EngineError::Unreadable("there is no base".to_owned()).into())
             }
         }
     }
 
     /// It was published: where it cannot be deployed, that is no fault of this change.
-    pub(super) fn base_deployment(&self, live: &Live, (base, files): Older<'_>) -> Result<Deployment, Stop> {
+    fn base_deployment(&self, live: &Live, older: &Older<'_>) -> Result<Deployment, Stop> {
         self.plan
-            .deployment_of(files, base.commit.short(), &self.target, self.tests())
+            .deployment_of(older.files, older.base.commit.short(), &self.target, self.tests())
             .map_err(|error| self.not_planned(live, Stage::Base, &error))
     }
 

@@ -61,6 +61,9 @@ impl Service {
         if let Some(files) = &base.files {
             save_files(files, &folder.base())?;
         }
+        if let Some(files) = &base.next {
+            save_files(files, &folder.next_base())?;
+        }
         let tests = self.tests_of(repository, &run.recipe).await?;
         save_tests(tests.as_ref(), &folder.tests())?;
         self.shared.gate.store.put_fact(&run.id, BASE, &base.resolution).await?;
