@@ -15,6 +15,9 @@ use super::{LARGEST, TestsError, TestsFile};
 use crate::domain::results::one_line;
 use crate::domain::stage::Rung;
 
+pub(super) use self::checks::is_service;
+pub(super) use self::pages::is_subdomain;
+
 /// The longest `timeout` and `settle`.
 const LONGEST: Duration = Duration::from_hours(1);
 const MOST_PROBES: usize = 32;
