@@ -9,6 +9,8 @@ use std::path::Path;
 use cc_ci::config::keys;
 use cc_ci::domain::finding::{Class, FindingKind};
 use cc_ci::domain::lint::{RULES, Severity};
+use cc_ci::domain::tests_file::TestsFile;
+use serde_json::Value;
 
 /// Everything behind this line of a document is generated.
 const GENERATED: &str = "<!-- generated: see tests/docs.rs -->\n";
@@ -95,6 +97,100 @@ fn every_dependency_is_documented() {
                 assert!(documented.contains(&name.as_str()), "docs/dependencies.md does not say what `{name}` is for");
             }
         }
+    }
+}
+
+/// The schema that editors use, and whether a text is what it asks for.
+fn tests_file_schema() -> (Value, impl Fn(&str) -> bool) {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tests-file.schema.json"));
+    let schema: Value = serde_json::from_str(&text.unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    (schema, move |text: &str| validator.is_valid(&toml::from_str::<Value>(text).unwrap()))
+}
+
+#[test]
+fn the_documented_tests_file_can_be_read_and_is_what_editors_expect() {
+    let document =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipe-maintainers.md")).unwrap();
+    let examples: Vec<&str> =
+        document.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let (_, fits) = tests_file_schema();
+    for example in &examples {
+        let read = TestsFile::read(example);
+        assert!(read.is_ok() && fits(example), "{read:?}\n{example}");
+    }
+    let file = TestsFile::read(examples[0]).unwrap();
+    assert!([file.ready.len(), file.seeds.len(), file.checks.len(), file.extras.len()].iter().all(|n| *n > 0));
+}
+
+/// The reader names the keys it knows when there is one that it does not know.
+#[test]
+fn the_schema_of_the_tests_file_has_the_readers_keys() {
+    let (schema, _) = tests_file_schema();
+    let places = [
+        ("", ""),
+        ("[not_applicable]", "/properties/not_applicable"),
+        ("[[ready]]", "/properties/ready/items"),
+        ("[[ready]]\n[ready.http]", "/properties/ready/items/properties/http"),
+        ("[[seed]]", "/properties/seed/items"),
+        ("[[seed]]\n[seed.verify]", "/properties/seed/items/properties/verify"),
+        ("[[seed]]\n[seed.verify.http]", "/definitions/http"),
+        ("[[check]]", "/definitions/check"),
+        ("[[extra]]", "/definitions/check"),
+        ("[[check]]\n[check.http]", "/definitions/http"),
+        ("[[check]]\n[check.tcp]", "/definitions/check/properties/tcp"),
+    ];
+    for (place, pointer) in places {
+        let said = TestsFile::read(&format!("{place}\nno_key = 1")).unwrap_err().what;
+        let (_, known) = said.split_once("expected").unwrap();
+        // Named only to be refused.
+        let mut known: Vec<&str> = known.split('`').skip(1).step_by(2).filter(|key| *key != "container").collect();
+        known.sort_unstable();
+        let object = schema.pointer(pointer).unwrap();
+        let mut keys: Vec<&String> = object["properties"].as_object().unwrap().keys().collect();
+        keys.sort_unstable();
+        assert_eq!(keys, known, "{place}");
+        assert_eq!(object["additionalProperties"], false, "{place}");
+    }
+}
+
+#[test]
+fn what_the_reader_refuses_editors_mark() {
+    let (_, fits) = tests_file_schema();
+    let check = |rest: &str| format!("[[check]]\nname = 'x'\n{rest}");
+    let seed = |rest: &str| format!("[[seed]]\nname = 'x'\nservice = 'db'\n{rest}");
+    let page = |rest: &str| check(&format!("http = {{ path = '/', {rest} }}"));
+    let wrong = [
+        "weight = 0".to_owned(),
+        "settle = 'long'".to_owned(),
+        "not_applicable = { backup = '' }".to_owned(),
+        "env = { DOMAIN = 'x' }".to_owned(),
+        "[[ready]]\nhttp = { path = '//x', status = 200 }".to_owned(),
+        "[[ready]]\nhttp = { path = '/', status = 500 }".to_owned(),
+        check(""),
+        check("exec = ['a']"),
+        check("service = 'db'\nexec = 'a'"),
+        check("service = 'db'\ncmd = 'a \"b\"'"),
+        check("service = 'db'\nhttp = { path = '/' }"),
+        check("tcp = { service = 'db', port = 1 }\nhttp = { path = '/' }"),
+        check("tcp = { service = 'db', port = 0 }"),
+        page("json = { a = 1 }"),
+        page("json = { '/a' = [1] }"),
+        page("headers = { a = 1 }"),
+        page("status = 600"),
+        page("subdomain = 'A'"),
+        seed("exec = ['a']"),
+        seed("exec = ['a']\ncmd = 'a'\nverify = { cmd = 'a' }"),
+        seed("exec = ['a']\nverify = { http = { path = '/' }, service = 'db' }"),
+        seed("exec = ['a']\nverify = { cmd = 'a', stdout_contains = '' }"),
+    ];
+    for text in wrong {
+        assert!(TestsFile::read(&text).is_err(), "the reader takes {text}");
+        assert!(!fits(&text), "the schema takes {text}");
+    }
+    let right = [check("service = 'db'\ncmd = ' a b '"), seed("cmd = ['a', '\"']\nverify = { http = { path = '/' } }")];
+    for text in right {
+        assert!(TestsFile::read(&text).is_ok() && fits(&text), "{text}");
     }
 }
 

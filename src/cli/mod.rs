@@ -6,7 +6,9 @@ mod db;
 mod deploy;
 mod doctor;
 mod healthcheck;
+mod init;
 mod lint;
+mod lint_tests;
 mod plan;
 mod progress;
 mod run;
@@ -102,6 +104,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Check a recipe's files without deploying them
     Lint(lint::Arguments),
+    /// Check a recipe's tests file, `cc-ci.toml`
+    LintTests(lint_tests::Arguments),
+    /// Propose a first tests file for a recipe
+    Init(init::Arguments),
     /// Check the signature of results, and the files beside them: exit code 0 or 1
     Verify(verify::Arguments),
     /// Look at targets, and set up hosts to be some
@@ -178,6 +184,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Sweep(arguments) => target::sweep(arguments).await,
         Command::Plan(arguments) => plan::plan(arguments).await,
         Command::Lint(arguments) => lint::lint(arguments).await,
+        Command::LintTests(arguments) => lint_tests::lint_tests(arguments).await,
+        Command::Init(arguments) => init::init(arguments).await,
         Command::Verify(arguments) => verify::verify(&arguments).await,
         Command::Target(command) => target::target(command).await,
         Command::Runner(command) => runner::runner(command).await,
@@ -207,6 +215,7 @@ fn complain(error: &anyhow::Error) -> Exit {
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
         || error.downcast_ref::<verify::VerifyError>().is_some()
+        || error.downcast_ref::<lint_tests::PlaceError>().is_some()
         || error.downcast_ref::<ControlError>().is_some_and(ControlError::is_usage)
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);
     if own { Exit::Usage } else { Exit::NotJudged }

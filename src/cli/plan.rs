@@ -5,9 +5,10 @@ use std::io::Write as _;
 use clap::Args;
 
 use super::{Exit, Places};
-use crate::adapters::git;
+use crate::adapters::git::{self, Source};
 use crate::config;
 use crate::domain::base::{Considered, Resolution, Standing};
+use crate::domain::deployment::Deployment;
 use crate::domain::ids::{DomainName, RunId, TargetName};
 use crate::domain::target::{Endpoint, Role, Target};
 use crate::domain::tests_file::TestsFile;
@@ -37,8 +38,8 @@ pub(super) async fn plan(arguments: Arguments) -> anyhow::Result<Exit> {
         Some(word) => config::target(word, &arguments.places.targets())?,
         None => nowhere()?,
     };
-    let run = RunId::from_random(*b"\0\0\0\0\0\0\0\0\0\0\0\0");
-    let plan = Plan::new(run, &source, Some(base.clone()), &target, Requested::default(), Limits::default(), None)?;
+    let plan =
+        Plan::new(nobody(), &source, Some(base.clone()), &target, Requested::default(), Limits::default(), None)?;
     let deployment = plan.deployment(&source.files, &target, &TestsFile::default())?;
     let mut out = std::io::stdout().lock();
     let version = deployment.version.as_ref().map_or_else(|| "no version label".to_owned(), ToString::to_string);
@@ -88,6 +89,18 @@ fn nowhere() -> anyhow::Result<Target> {
         role: Role::Gate,
         env: [("LETS_ENCRYPT_ENV".to_owned(), String::new())].into(),
     })
+}
+
+/// What a run without base would deploy, and as an app of which domain.
+pub(super) fn nowhere_planned(source: &Source, tests: &TestsFile) -> anyhow::Result<(Deployment, DomainName)> {
+    let target = nowhere()?;
+    let plan = Plan::new(nobody(), source, None, &target, Requested::default(), Limits::default(), None)?;
+    Ok((plan.deployment(&source.files, &target, tests)?, plan.domain))
+}
+
+/// The number of a run that is only planned.
+fn nobody() -> RunId {
+    RunId::from_random(*b"\0\0\0\0\0\0\0\0\0\0\0\0")
 }
 
 /// The base, why, and what else was looked at.

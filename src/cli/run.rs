@@ -1,7 +1,7 @@
 //! `cc-ci run`.
 
 use std::fs;
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Places, progress};
+use super::{Exit, Places, lint_tests, progress};
 use crate::adapters::docker::own_root::OwnRoot;
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git;
@@ -171,12 +171,9 @@ fn stages_ask_for_extra() -> bool {
 /// The tests file of a folder; what it says is judged by the run.
 fn tests_file(folder: &Path) -> anyhow::Result<Frozen> {
     let path = folder.join(tests_file::FILE);
-    let file = fs::File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut bytes = Vec::new();
-    // One byte more than is allowed, so that the reader can tell.
-    file.take(tests_file::LARGEST as u64 + 1).read_to_end(&mut bytes)?;
+    let text = lint_tests::text_of(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let origin = Origin { source: path.display().to_string(), commit: None };
-    Ok(Frozen { origin, text: String::from_utf8_lossy(&bytes).into_owned() })
+    Ok(Frozen { origin, text })
 }
 
 /// Ctrl-C and SIGTERM.

@@ -9,6 +9,7 @@ mod fold;
 mod html;
 mod junit;
 pub mod lint;
+pub mod lint_tests;
 #[cfg(test)]
 mod samples;
 mod sarif;

@@ -104,7 +104,7 @@ impl Pen {
         self.sgr("1", text)
     }
 
-    fn hint(self, advice: &str) -> String {
+    pub(super) fn hint(self, advice: &str) -> String {
         format!("  {} {}\n", self.sgr("36", "hint:"), clean::line(advice))
     }
 }

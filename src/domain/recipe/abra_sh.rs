@@ -3,7 +3,7 @@
 //! Only lines that begin with `export` count; what is indented belongs to a function that runs in a container. A value that
 //! a shell would have to compute is reported, not guessed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::interpolate::is_name;
 
@@ -142,6 +142,21 @@ impl AbraSh {
     }
 }
 
+/// The functions that an `abra.sh` defines, which `abra app cmd` could call: by lines such as `name() {` and `function name`.
+#[must_use]
+pub fn functions(text: &str) -> BTreeSet<&str> {
+    text.lines().filter_map(|line| function(line.trim_start())).collect()
+}
+
+fn function(line: &str) -> Option<&str> {
+    let keyword = line.strip_prefix("function").filter(|rest| rest.starts_with([' ', '\t']));
+    let rest = keyword.unwrap_or(line).trim_start();
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).unwrap_or(rest.len());
+    let (name, behind) = rest.split_at(end);
+    let parentheses = behind.trim_start().strip_prefix('(').is_some_and(|inner| inner.trim_start().starts_with(')'));
+    (!name.is_empty() && (keyword.is_some() || parentheses)).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,10 +187,19 @@ mod tests {
         assert_eq!(read.values(), BTreeMap::from([("E".to_owned(), "ok".to_owned())]));
     }
 
+    #[test]
+    fn functions_are_found_by_how_they_begin() {
+        let text = concat!(
+            "#!/bin/bash\nbackup() {\n  helper () { true; }\n}\nfunction restore {\n}\n\tfunction make-user() {\n",
+            "# commented() {\necho hello()\nfunctional\nx=$(y)\nbrace()\n{\n",
+        );
+        assert_eq!(functions(text), BTreeSet::from(["backup", "brace", "helper", "make-user", "restore"]));
+    }
+
     proptest! {
         #[test]
-        fn any_text_is_read(text in "(?s)(export )?.{0,120}") {
-            let _ = AbraSh::parse(&text);
+        fn any_text_is_read(text in "(?s)(export |function )?.{0,120}") {
+            let _ = (AbraSh::parse(&text), functions(&text));
         }
 
         #[test]

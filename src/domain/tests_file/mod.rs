@@ -5,7 +5,14 @@
 //! the recipe is not judged (`tests_invalid`). Kinds of a later version are known by name, so that they are told apart from
 //! a slip of the pen. Values of `[secrets]` are in no error and in no `Debug`.
 
+mod against;
+#[cfg(test)]
+mod planned;
+mod propose;
 mod read;
+
+pub use self::against::against;
+pub use self::propose::propose;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -150,7 +157,7 @@ pub struct Ready {
 }
 
 /// Why a tests file cannot be used. Its text never quotes a value of `[secrets]`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("the tests file cannot be used: {FILE}{}: {what}", .line.map_or_else(String::new, |line| format!(":{line}")))]
 pub struct TestsError {
     /// The line, from 1, where one is to blame.

@@ -1,68 +1,30 @@
 //! From TOML to [`TestsFile`]: serde for the shape, then each value for what it means.
 
+mod checks;
+mod pages;
+mod shape;
+mod tables;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use secrecy::SecretString;
-use serde::Deserialize;
-use toml::{Spanned, Value};
+use toml::Spanned;
 
-use super::{LARGEST, Ready, TestsError, TestsFile};
-use crate::domain::mask::SHORTEST;
-use crate::domain::recipe::interpolate::is_name;
+use self::shape::{NotApplicableTable, Shape};
+use super::{LARGEST, TestsError, TestsFile};
+use crate::domain::results::one_line;
+use crate::domain::stage::Rung;
 
-/// A probe waits so long unless it says otherwise.
-const TIMEOUT: Duration = Duration::from_mins(2);
+pub(super) use self::checks::is_service;
+pub(super) use self::pages::is_subdomain;
+
 /// The longest `timeout` and `settle`.
 const LONGEST: Duration = Duration::from_hours(1);
 const MOST_PROBES: usize = 32;
-const MOST_VARIABLES: usize = 200;
-const MOST_SECRETS: usize = 100;
-/// The longest value, reason, path or text, in bytes.
+/// The longest value, path, argument or text, in bytes.
 const LONGEST_TEXT: usize = 4096;
-/// What cc-ci sets itself, whatever anybody says.
-const OURS: [&str; 2] = ["DOMAIN", "STACK_NAME"];
-
-/// The shape. Kinds of later versions are named, so that they are not called unknown.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Shape {
-    host_power: Option<Spanned<String>>,
-    settle: Option<Spanned<String>>,
-    #[serde(default)]
-    env: BTreeMap<String, Spanned<Value>>,
-    #[serde(default)]
-    secrets: BTreeMap<String, Spanned<Value>>,
-    #[serde(default)]
-    ready: Vec<Probe>,
-    weight: Option<Spanned<Value>>,
-    not_applicable: Option<Spanned<Value>>,
-    seed: Option<Spanned<Value>>,
-    check: Option<Spanned<Value>>,
-    extra: Option<Spanned<Value>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Probe {
-    http: Spanned<Http>,
-    timeout: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Http {
-    path: String,
-    #[serde(default = "ok")]
-    status: u16,
-    subdomain: Option<String>,
-    title: Option<String>,
-    body_contains: Option<String>,
-}
-
-const fn ok() -> u16 {
-    200
-}
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 200;
 
 /// What is wrong at which byte, and what to write.
 struct Wrong {
@@ -94,19 +56,20 @@ fn values(text: &str) -> Result<TestsFile, Wrong> {
         what: unquoted(error.message()),
         advice: "Mend the line; `docs/recipe-maintainers.md` lists what can be written.",
     })?;
-    later(&shape)?;
-    let Shape { host_power, settle, env, secrets, ready, .. } = shape;
-    if ready.len() > MOST_PROBES {
-        let what = format!("there are {} `[[ready]]`", ready.len());
-        return Err(Wrong { at: None, what, advice: "At most 32 are asked; one per service that answers is enough." });
-    }
+    let Shape { host_power, settle, weight, not_applicable, env, secrets, ready, seed, check, extra } = shape;
+    bounded(ready.len(), MOST_PROBES, "[[ready]]", "One per service that answers is enough.")?;
+    let (checks, extras) = checks::checks(&check, &extra)?;
     Ok(TestsFile {
-        host_power: host_power.as_ref().map(reason).transpose()?,
+        host_power: host_power.as_ref().map(reason_for_power).transpose()?,
         settle: settle.map(|settle| time(&settle)).transpose()?,
-        env: variables(env)?,
-        secrets: dummies(secrets)?,
-        ready: ready.iter().map(probe).collect::<Result<_, _>>()?,
-        ..TestsFile::default()
+        env: tables::variables(env)?,
+        secrets: tables::dummies(secrets)?,
+        ready: ready.iter().map(pages::probe).collect::<Result<_, _>>()?,
+        weight: weight.map(|weight| units(&weight)).transpose()?,
+        not_applicable: reasons(&not_applicable)?,
+        seeds: checks::seeds(&seed)?,
+        checks,
+        extras,
     })
 }
 
@@ -114,29 +77,23 @@ fn values(text: &str) -> Result<TestsFile, Wrong> {
 fn unquoted(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let Some(("invalid type", rest)) = line.split_once(": ") else { return line.chars().take(400).collect() };
-    let expected = rest.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
+    let expected = rest.rsplit_once("expected ").map_or("something else", |(_, expected)| in_words(expected));
     format!("this value has the wrong type, expected {expected}")
 }
 
-fn later(shape: &Shape) -> Result<(), Wrong> {
-    let kinds = [
-        ("weight", &shape.weight),
-        ("not_applicable", &shape.not_applicable),
-        ("[[seed]]", &shape.seed),
-        ("[[check]]", &shape.check),
-        ("[[extra]]", &shape.extra),
-    ];
-    match kinds.into_iter().find_map(|(name, found)| found.as_ref().map(|found| (name, found))) {
-        None => Ok(()),
-        Some((name, found)) => {
-            let advice = "Take it out until cc-ci can do it: nothing is left out silently.";
-            Err(wrong(found, format!("`{name}` is not in this version"), advice))
-        }
+/// serde speaks of Rust's types.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "i64" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        rust if rust.starts_with("struct ") => "a table",
+        plain => plain,
     }
 }
 
-fn reason(text: &Spanned<String>) -> Result<String, Wrong> {
-    let plain = crate::domain::results::one_line(text.get_ref(), 200);
+fn reason_for_power(text: &Spanned<String>) -> Result<String, Wrong> {
+    let plain = one_line(text.get_ref(), LONGEST_REASON);
     if plain.is_empty() {
         return Err(wrong(
             text,
@@ -145,6 +102,47 @@ fn reason(text: &Spanned<String>) -> Result<String, Wrong> {
         ));
     }
     Ok(plain)
+}
+
+fn reasons(found: &NotApplicableTable) -> Result<BTreeMap<Rung, String>, Wrong> {
+    let NotApplicableTable { upgrade, backup, checks } = found;
+    let rungs = [(Rung::Upgrade, upgrade), (Rung::Backup, backup), (Rung::Checks, checks)];
+    let reason = |(rung, text): (Rung, &Spanned<String>)| {
+        let plain = one_line(text.get_ref(), usize::MAX);
+        let length = plain.chars().count();
+        if length == 0 {
+            let what = format!("`{}` is not applicable without a reason", rung.name());
+            return Err(wrong(text, what, "Say why there is nothing to show: people read it."));
+        }
+        if length > LONGEST_REASON {
+            let what = format!("the reason has {length} characters, {LONGEST_REASON} are possible");
+            return Err(wrong(text, what, "Say it in one sentence."));
+        }
+        Ok((rung, plain))
+    };
+    rungs.into_iter().filter_map(|(rung, text)| Some((rung, text.as_ref()?))).map(reason).collect()
+}
+
+fn units(found: &Spanned<i64>) -> Result<u32, Wrong> {
+    let units = u32::try_from(*found.get_ref()).ok().filter(|units| (1..=100).contains(units));
+    units.ok_or_else(|| {
+        let what = format!("`weight` is {}", found.get_ref());
+        wrong(found, what, "Write 1 to 100: how much of a target's capacity a run takes.")
+    })
+}
+
+/// A text that is looked for; empty, it would be everywhere.
+fn text(key: &str, found: Option<&Spanned<String>>, advice: &'static str) -> Result<Option<String>, Wrong> {
+    match found {
+        Some(text) if text.get_ref().is_empty() || text.get_ref().len() > LONGEST_TEXT => {
+            Err(wrong(text, format!("`{key}` is empty or too long"), advice))
+        }
+        found => Ok(found.map(|text| text.get_ref().clone())),
+    }
+}
+
+fn time_or(found: Option<&Spanned<String>>, usual: Duration) -> Result<Duration, Wrong> {
+    found.map_or(Ok(usual), time)
 }
 
 /// `90s`, `3m`.
@@ -161,99 +159,9 @@ fn time(text: &Spanned<String>) -> Result<Duration, Wrong> {
     })
 }
 
-fn variables(found: BTreeMap<String, Spanned<Value>>) -> Result<BTreeMap<String, String>, Wrong> {
-    bounded(found.len(), MOST_VARIABLES, "[env]")?;
-    let variable = |(name, value): (String, Spanned<Value>)| {
-        if !is_name(&name) {
-            return Err(wrong(
-                &value,
-                "this is not the name of a variable",
-                "Letters, digits and `_`, no digit first.",
-            ));
-        }
-        if OURS.contains(&name.as_str()) {
-            return Err(wrong(&value, format!("`{name}` is set by cc-ci"), "Take it out; compose files may use it."));
-        }
-        let text = match value.get_ref() {
-            Value::String(text) => text.clone(),
-            Value::Integer(number) => number.to_string(),
-            Value::Boolean(flag) => flag.to_string(),
-            Value::Float(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => {
-                return Err(wrong(&value, format!("`{name}` is no text"), "Write the value between quotes."));
-            }
-        };
-        if text.len() > LONGEST_TEXT || text.contains('\0') {
-            return Err(wrong(&value, format!("`{name}` is too long"), "At most 4096 bytes are possible."));
-        }
-        Ok((name, text))
-    };
-    found.into_iter().map(variable).collect()
-}
-
-fn dummies(found: BTreeMap<String, Spanned<Value>>) -> Result<BTreeMap<String, SecretString>, Wrong> {
-    bounded(found.len(), MOST_SECRETS, "[secrets]")?;
-    let dummy = |(name, value): (String, Spanned<Value>)| {
-        let shown = crate::domain::results::one_line(&name, 60);
-        match value.get_ref() {
-            Value::String(text) if text.len() < SHORTEST => {
-                let what = format!("the secret `{shown}` is shorter than {SHORTEST} bytes");
-                Err(wrong(&value, what, "Make it longer: one so short could not be hidden in logs."))
-            }
-            Value::String(text) if text.len() > LONGEST_TEXT => {
-                Err(wrong(&value, format!("the secret `{shown}` is too long"), "At most 4096 bytes are possible."))
-            }
-            Value::String(text) => Ok((name, SecretString::from(text.clone()))),
-            Value::Integer(_)
-            | Value::Float(_)
-            | Value::Boolean(_)
-            | Value::Datetime(_)
-            | Value::Array(_)
-            | Value::Table(_) => {
-                let what = format!("the secret `{shown}` is no text");
-                Err(wrong(&value, what, "Write a made-up value between quotes."))
-            }
-        }
-    };
-    found.into_iter().map(dummy).collect()
-}
-
-fn bounded(count: usize, most: usize, section: &str) -> Result<(), Wrong> {
+fn bounded(count: usize, most: usize, what: &str, advice: &'static str) -> Result<(), Wrong> {
     if count <= most {
         return Ok(());
     }
-    let what = format!("`{section}` has {count} entries, {most} are possible");
-    Err(Wrong { at: None, what, advice: "Name only what a test deploy needs." })
-}
-
-fn probe(found: &Probe) -> Result<Ready, Wrong> {
-    let timeout = found.timeout.as_ref().map_or(Ok(TIMEOUT), time)?;
-    let Http { path, status, subdomain, title, body_contains } = found.http.get_ref();
-    let refuse = |what: String, advice| Err(wrong(&found.http, what, advice));
-    // A path, not another host: `//host` would be one.
-    let plain = |c: char| c.is_ascii_graphic() && c != '\\' && c != '#';
-    if !path.starts_with('/') || path.starts_with("//") || path.len() > 500 || !path.chars().all(plain) {
-        return refuse("`path` is not the path of a page".to_owned(), "Write it from `/` on, e.g. `/healthz`.");
-    }
-    if !(200..=499).contains(status) {
-        let what = format!("`status` is {status}");
-        return refuse(what, "An app that is ready answers with 200 to 499.");
-    }
-    let is_label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    if subdomain.as_ref().is_some_and(|name| name.is_empty() || name.len() > 63 || !name.chars().all(is_label)) {
-        let what = "`subdomain` is not the beginning of a host name".to_owned();
-        return refuse(what, "Write what stands in front of the app's domain: `admin` for `admin.DOMAIN`.");
-    }
-    let texts = [title, body_contains];
-    if texts.into_iter().flatten().any(|text| text.is_empty() || text.len() > LONGEST_TEXT) {
-        let what = "`title` or `body_contains` is empty or too long".to_owned();
-        return refuse(what, "Write a text that only the right page holds.");
-    }
-    Ok(Ready {
-        subdomain: subdomain.clone(),
-        path: path.clone(),
-        status: *status,
-        title: title.clone(),
-        body_contains: body_contains.clone(),
-        timeout,
-    })
+    Err(Wrong { at: None, what: format!("`{what}` has {count} entries, {most} are possible"), advice })
 }
