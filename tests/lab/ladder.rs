@@ -165,12 +165,14 @@ fn s08_an_upgrade_that_drops_data_is_red_and_names_the_seed() {
     let compose = recipe.read("compose.postgres.yml");
     let dropping = edited(
         &compose,
-        &[(
-            "      test: [\"CMD\", \"pg_isready\", \"-q\", \"-h\", \"127.0.0.1\", \"-U\", \"notes\"]",
-            "      test: [\"CMD\", \"psql\", \"-q\", \"-U\", \"notes\", \"-c\", \"drop table if exists notes; create table notes (id serial primary key, body text, written_at timestamptz default now())\"]",
-        )],
+        &[
+            ("      DATABASE_HOST: db\n", "      DATABASE_HOST: db\n      LAB_WITHOUT_DATABASE: wait\n"),
+            (
+                "      test: [\"CMD\", \"pg_isready\", \"-q\", \"-h\", \"127.0.0.1\", \"-U\", \"notes\"]",
+                "      test: [\"CMD\", \"psql\", \"-q\", \"-U\", \"notes\", \"-c\", \"drop table if exists notes; create table notes (id serial primary key, body text, written_at timestamptz default now())\"]",
+            ),
+        ],
     );
-    // Only once it runs: the healthcheck of a database that has started.
     recipe.write("compose.postgres.yml", &dropping);
     let finished = run(&lab, &recipe, &Tests::of(NOTES), &[]);
     finished.assert(1, "red");

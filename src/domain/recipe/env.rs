@@ -83,10 +83,15 @@ impl EnvFile {
         let (mut variables, mut left) = (ours.clone(), MAX_VALUES);
         for assignment in self.assignments.iter().filter(|assignment| !ours.contains_key(&assignment.name)) {
             let mut value = match &assignment.value {
+                _ if left == 0 => String::new(),
                 Value::Literal(text) => text.clone(),
                 Value::Expandable(text) => expand(text, &variables),
             };
-            value.truncate(value.floor_char_boundary(left));
+            if value.len() > left {
+                value.truncate(value.floor_char_boundary(left));
+                // What was cut off would be held all the same.
+                value.shrink_to_fit();
+            }
             left -= value.len();
             variables.insert(assignment.name.clone(), value);
         }
