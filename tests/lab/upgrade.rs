@@ -23,7 +23,11 @@ fn s01_head_is_deployed_over_the_base_and_then_onto_nothing() {
     finished.assert(0, "green");
     let results = finished.results();
     assert_eq!(results.rungs.upgrade.state, RungState::Pass, "{:?}", results.rungs.upgrade);
-    assert!(results.sentence.contains("1.1.0+1.1.0 +U upgrades from 1.0.0+1.0.0 and installs"), "{}", results.sentence);
+    assert!(
+        results.sentence.contains("1.1.0+1.1.0 +U upgrades from 1.0.0+1.0.0, installs and comes back from its backup"),
+        "{}",
+        results.sentence
+    );
     assert_eq!((results.deploys.fresh, results.deploys.upgrade), (2, 1));
     assert!(results.findings.is_empty(), "{:?}", results.findings);
     lab.assert_untouched();
