@@ -54,6 +54,9 @@ pub(super) struct Arguments {
     /// The whole run may take so long, e.g. 20m [default: 60m]
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value_t = Limits::default().total_seconds, hide_default_value = true)]
     limit: u64,
+    /// Each deploy may take so long to come up, e.g. 5m [default: 15m, or twice the recipe's timeout label]
+    #[arg(long, value_name = "TIME", value_parser = seconds, conflicts_with = "resume")]
+    deploy_limit: Option<u64>,
     /// Go on with a run whose process was killed
     #[arg(long, value_name = "ID")]
     resume: Option<RunId>,
@@ -155,7 +158,7 @@ async fn begin(
     let opened = git::open(recipe).await?;
     let base = base::find(&opened, arguments.base.as_deref(), &[]).await?;
     let source = opened.source;
-    let limits = Limits { total_seconds: arguments.limit, ..Limits::default() };
+    let limits = Limits { total_seconds: arguments.limit, deploy_seconds: arguments.deploy_limit, ..Limits::default() };
     let tests = arguments.tests.as_deref().map(tests_file).transpose()?;
     let run = RunId::from_random(rand::random());
     let requested = Requested { keep_seconds: arguments.keep, extra: arguments.extra || stages_ask_for_extra() };

@@ -98,6 +98,7 @@ fn watched(settings: &Settings, bound: SocketAddr, only_deadline: Option<u64>) -
         poll: settings.watch.poll,
         public_url: settings.pages.public_url(bound),
         limits: Limits {
+            deploy_seconds: None,
             total_seconds: settings.runs.limit_seconds,
             silence_seconds: settings.runs.silence_seconds,
             only_deadline_seconds: only_deadline,

@@ -24,6 +24,9 @@ pub struct Checked {
     pub seen: String,
     /// Whether that is what it wants.
     pub holds: bool,
+    /// Whether it held on the second look only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub second_look: bool,
     /// How long it took, in milliseconds.
     pub ms: u64,
     /// The beginning of what it said, where it does not hold; untrusted.
@@ -147,6 +150,12 @@ pub fn command(code: Option<i64>, stdout: &[u8], stderr: &[u8], stdout_contains:
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// The headline of a check that held on the second look.
+#[must_use]
+pub fn flaked(name: &str, first: &str) -> String {
+    format!("the check “{}” held on the second look only; first {}", one_line(name, SHOWN), one_line(first, SHOWN * 4))
 }
 
 /// The headline of checks that do not hold.

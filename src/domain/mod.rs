@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod finding;
 pub mod floor;
 pub mod forge;
+pub mod guilt;
 pub mod host;
 pub mod host_power;
 pub mod ids;

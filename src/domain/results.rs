@@ -18,6 +18,7 @@ use super::base::Resolution;
 use super::checks::Checked;
 use super::data::{Seeded, Survived};
 use super::finding::Finding;
+use super::guilt::Guilt;
 use super::host::HostLoad;
 use super::ids::{CommitSha, DomainName, RecipeName, RunId, TargetName};
 pub use super::lint::Severity;
@@ -45,6 +46,9 @@ pub struct Results {
     pub level: u8,
     /// What became of each rung.
     pub rungs: Rungs,
+    /// What the base tells of the deciding cause; `null`: nothing.
+    #[serde(default)]
+    pub guilt: Option<Guilt>,
     /// All causes found, in the order in which they were found.
     pub findings: Vec<Finding>,
     /// By what the recipe could rule its target, where that was allowed and it ran; `null`: it could not, or did not run.

@@ -53,6 +53,9 @@ pub struct Plan {
     /// Nothing but so many seconds ends a deploy that does not come up: a drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_deadline_seconds: Option<u64>,
+    /// A deploy may take so many seconds; nothing: as the design has it, or twice the recipe's timeout label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy_limit_seconds: Option<u64>,
     /// Where the tests file comes from; its text is in the run's folder. None: there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<Origin>,
@@ -76,12 +79,14 @@ pub struct Limits {
     pub silence_seconds: u64,
     /// Nothing but so many seconds ends a deploy that does not come up: a drill.
     pub only_deadline_seconds: Option<u64>,
+    /// A deploy may take so many seconds.
+    pub deploy_seconds: Option<u64>,
 }
 
 impl Default for Limits {
     /// As the design has them (§4).
     fn default() -> Self {
-        Self { total_seconds: 3600, silence_seconds: silence_seconds(), only_deadline_seconds: None }
+        Self { total_seconds: 3600, silence_seconds: silence_seconds(), only_deadline_seconds: None, deploy_seconds: None }
     }
 }
 
@@ -122,6 +127,7 @@ impl Plan {
             limit_seconds: limits.total_seconds + requested.keep_seconds.unwrap_or(0),
             silence_seconds: limits.silence_seconds,
             only_deadline_seconds: limits.only_deadline_seconds,
+            deploy_limit_seconds: limits.deploy_seconds,
             tests: tests.map(|tests| tests.origin.clone()),
             target_word,
             run,
@@ -137,7 +143,8 @@ impl Plan {
     pub fn rules(&self, tests: &TestsFile) -> Rules {
         let deadline = self.only_deadline_seconds.map(Duration::from_secs);
         let rules = deadline.map_or_else(Rules::default, Rules::only_deadline);
-        rules.with_settle(tests.settle.unwrap_or_default())
+        let limit = self.deploy_limit_seconds.map(Duration::from_secs);
+        rules.with_settle(tests.settle.unwrap_or_default()).within(limit)
     }
 
     /// What a deploy of these files is.

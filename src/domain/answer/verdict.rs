@@ -4,6 +4,7 @@ use super::escape::{block, code, link, plain, sentence, text};
 use super::words::{commits, fault, run, run_first, rung, verdict};
 use super::{RunLink, Subject};
 use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::guilt::Guilt;
 use crate::domain::results::{LintLine, Results, duration};
 use crate::domain::stage::Rung;
 use crate::domain::verdict::{Verdict, deciding};
@@ -110,7 +111,12 @@ fn judged_by(judged: &Judged) -> String {
     let cause = deciding(&judged.results.findings).map(|finding| {
         let advice = sentence(&finding.advice, SENTENCE);
         let advice = if advice.is_empty() { advice } else { format!(" *{advice}*") };
-        format!("{}{advice}", fault(finding.class))
+        let guilt = match judged.results.guilt {
+            Some(Guilt::ThisChange) => " It is this change: the base passed the same.",
+            Some(Guilt::NotThisChange) => " It is not this change: the base fails the same way.",
+            None => "",
+        };
+        format!("{}{guilt}{advice}", fault(finding.class))
     });
     let next = match (judged.results.verdict, judged.again) {
         (Verdict::NotJudged, true) => "It is tried once more by itself.",

@@ -137,6 +137,8 @@ pub struct Rules {
     pub stalled_after: Duration,
     /// Neither of them before the longest start period and this.
     pub start_period_margin: Duration,
+    /// The deadline is a person's word: nothing makes it longer.
+    pub limited: bool,
     /// Causes end a deploy. Without, only the deadline does: see [`Rules::only_deadline`].
     pub fail_fast: bool,
 }
@@ -154,6 +156,7 @@ impl Default for Rules {
             warn_after: Duration::from_mins(5),
             stalled_after: Duration::from_mins(10),
             start_period_margin: Duration::from_mins(1),
+            limited: false,
             fail_fast: true,
         }
     }
@@ -175,6 +178,15 @@ impl Rules {
         self
     }
 
+    /// The same with a limit that a person gave: it counts whatever the recipe's label says.
+    #[must_use]
+    pub const fn within(mut self, limit: Option<Duration>) -> Self {
+        if let Some(limit) = limit {
+            (self.stage_deadline, self.limited) = (limit, true);
+        }
+        self
+    }
+
     /// The n-th exit of this service that may decide.
     fn deciding_exit(&self, service: &str) -> usize {
         let known = self.known_exits.get(service).map_or(0, |k| usize::try_from(*k).unwrap_or(usize::MAX));
@@ -193,7 +205,8 @@ impl Rules {
     /// How long a stage may take with this recipe.
     #[must_use]
     pub fn deadline(&self, wanted: &Wanted) -> Duration {
-        self.stage_deadline.max(wanted.timeout.unwrap_or_default().saturating_mul(2))
+        let label = if self.limited { None } else { wanted.timeout };
+        self.stage_deadline.max(label.unwrap_or_default().saturating_mul(2))
     }
 }
 

@@ -6,7 +6,8 @@ use self::rungs::{all, base_name, holding};
 use super::facts::{FloorFacts, HttpFact, RunFacts, StageOutcome};
 use super::{HostPower, Recipe, Results, SCHEMA, Severity, duration, one_line};
 use crate::domain::data::Survived;
-use crate::domain::finding::{Class, Finding};
+use crate::domain::finding::{Class, Finding, FindingKind};
+use crate::domain::guilt::{Guilt, guilt};
 use crate::domain::host;
 use crate::domain::stage::{Rung, RungState, Stage};
 use crate::domain::verdict::{RungResult, Rungs, Verdict, deciding, verdict};
@@ -35,9 +36,10 @@ pub fn conclude(facts: RunFacts) -> Results {
     };
     let sentence = match verdict {
         Verdict::Green => green(&facts, &rungs),
-        Verdict::Red => deciding(&facts.findings).map_or_else(String::new, cause),
+        Verdict::Red => red(&facts),
         Verdict::NotJudged => not_judged(&facts, &rungs),
     };
+    let guilt = guilt(&facts).filter(|_| verdict == Verdict::Red);
     let sentence = with_host_power(sentence, facts.host_power.as_ref());
     Results {
         schema: SCHEMA,
@@ -50,6 +52,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         run: facts.run,
         recipe: Recipe::new(facts.recipe, facts.head, facts.base.as_ref()),
         findings: facts.findings,
+        guilt,
         host_power: facts.host_power,
         tests: facts.tests,
         timings: facts.timings,
@@ -87,6 +90,17 @@ fn with_host_power(sentence: String, power: Option<&HostPower>) -> String {
 fn cause(finding: &Finding) -> String {
     let sentence = one_line(&finding.sentence, SENTENCE);
     if sentence.is_empty() { finding.kind.name().to_owned() } else { sentence }
+}
+
+/// The cause; where the base fails alike, that is not this change's.
+fn red(facts: &RunFacts) -> String {
+    let sentence = deciding(&facts.findings).map_or_else(String::new, cause);
+    match (guilt(facts), base_name(facts)) {
+        (Some(Guilt::NotThisChange), Some(base)) => {
+            format!("{sentence}; not this change: {base} fails the same way")
+        }
+        (Some(Guilt::NotThisChange | Guilt::ThisChange) | None, _) => sentence,
+    }
 }
 
 fn not_shown(reason: impl Into<String>) -> RungResult {
@@ -159,7 +173,8 @@ fn green(facts: &RunFacts, rungs: &Rungs) -> String {
         sentence.push_str(&format!("; not verified: {}", open.join(", ")));
     }
     if let Some(finding) = facts.findings.first() {
-        sentence.push_str(&format!("; also found: {}", cause(finding)));
+        let what = if finding.kind == FindingKind::Flake { "green on the second try" } else { "also found" };
+        sentence.push_str(&format!("; {what}: {}", cause(finding)));
     }
     sentence
 }

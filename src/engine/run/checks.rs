@@ -20,6 +20,7 @@ use crate::domain::ids::DomainName;
 use crate::domain::ready;
 use crate::domain::results::{By, count, ms_between, one_line};
 use crate::domain::stage::Stage;
+use crate::engine::EngineError;
 use crate::domain::tests_file::{Act, Check, CheckKind, How, HttpCheck};
 
 /// The fact with what the checks saw after the upgrade.
@@ -71,18 +72,40 @@ impl Run {
             looks.push(self.look(live, place, &check.name, &check.kind, check.timeout).boxed());
         }
         let seen: Vec<Checked> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
-        let mut findings = Vec::new();
-        let mut facts = Vec::new();
+        let (mut findings, mut facts, mut flakes) = (Vec::new(), Vec::new(), Vec::new());
         // Told in the order of the file.
         for check in checks {
             let Some(checked) = seen.iter().find(|checked| checked.name == check.name) else { continue };
+            let mut checked = checked.clone();
             if !checked.holds {
-                findings.push(self.does_not_hold(live, place.stage, check, checked));
+                // Whose fault it is is not known before it has failed twice.
+                let again = self.look(live, place, &check.name, &check.kind, check.timeout).await?;
+                if again.holds {
+                    flakes.push(checks::flaked(&check.name, &checked.seen));
+                    checked = Checked { second_look: true, ..again };
+                } else {
+                    findings.push(self.does_not_hold(live, place.stage, check, &checked));
+                }
             }
-            facts.push(checked.clone());
+            facts.push(checked);
+        }
+        for flake in flakes {
+            self.note_flake(live, place.stage, flake).await?;
         }
         self.store_shown(key, &facts).await?;
         if findings.is_empty() { Ok(()) } else { Err(Stop::Failed(findings)) }
+    }
+
+    /// Something that passed on the second try: it turns nothing red, and the ledger counts it.
+    pub(super) async fn note_flake(&self, live: &Live, stage: Stage, sentence: String) -> Result<(), Stop> {
+        let known = self.gate.store.findings(&self.plan.run).await.map_err(EngineError::from)?;
+        // A stage that another process began is gone through again.
+        if known.iter().all(|finding| finding.kind != FindingKind::Flake || finding.sentence != sentence) {
+            let finding = Finding { rung: None, ..Finding::new(FindingKind::Flake, stage, live.now(), sentence) };
+            self.log.say(format!("flake: {} ({})", finding.sentence, stage.name()));
+            self.gate.store.add_finding(&self.plan.run, &self.masked(&finding)).await.map_err(EngineError::from)?;
+        }
+        Ok(())
     }
 
     fn does_not_hold(&self, live: &Live, stage: Stage, check: &Check, checked: &Checked) -> Finding {
@@ -129,6 +152,7 @@ impl Run {
             stage: place.stage,
             seen: looked.seen,
             holds: looked.holds,
+            second_look: false,
             ms,
             output: looked.output,
         })

@@ -23,7 +23,7 @@ use crate::domain::checks::Checked;
 use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
-    By, DataFacts, Deploys, Driver, FloorFacts, LintLine, Mark, NoBackup, Results, RunFacts, StageOutcome, Target,
+    By, Converged, DataFacts, Deploys, Driver, FloorFacts, LintLine, Mark, NoBackup, Results, RunFacts, StageOutcome, Target,
     Timing, conclude, ms_between,
 };
 use crate::domain::stage::Stage;
@@ -61,7 +61,8 @@ impl Run {
             StageState::Running | StageState::Interrupted => StageOutcome::Interrupted,
         };
         let ended = |stage| rows.iter().any(|row| row.stage == stage && row.state == StageState::Done);
-        let mut floor = self.floor_of(Deploy::Fresh).await?;
+        let repeated = store.fact::<Converged>(run, Deploy::Repeat.key(Fact::Converged)).await?.is_some();
+        let mut floor = self.floor_of(if repeated { Deploy::Repeat } else { Deploy::Fresh }).await?;
         floor.nothing_left = store.fact(run, NOTHING_LEFT).await?;
         let lint: Option<Vec<LintLine>> = store.fact(run, LINT).await?;
         let mut head = self.plan.head.clone();
@@ -103,6 +104,7 @@ impl Run {
                 fresh: self.calls(Deploy::Base).await?
                     + self.calls(Deploy::NextBase).await?
                     + self.calls(Deploy::Fresh).await?
+                    + self.calls(Deploy::Repeat).await?
                     + self.calls(Deploy::Again).await?,
                 upgrade: self.calls(Deploy::Upgrade).await?,
             },

@@ -13,6 +13,8 @@ pub(super) enum Deploy {
     Upgrade,
     /// Head, onto nothing.
     Fresh,
+    /// The same once more: nobody's fault is known, and it may come up now.
+    Repeat,
     /// The same once more: the backup was taken of the first fresh deploy, since there was no base.
     Again,
 }
@@ -36,14 +38,15 @@ pub(super) enum Fact {
 
 impl Deploy {
     /// All of them, in order.
-    pub(super) const ALL: [Self; 5] = [Self::Base, Self::NextBase, Self::Upgrade, Self::Fresh, Self::Again];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Base, Self::NextBase, Self::Upgrade, Self::Fresh, Self::Repeat, Self::Again];
 
     /// The stage that it belongs to.
     pub(super) const fn stage(self) -> Stage {
         match self {
             Self::Base | Self::NextBase => Stage::Base,
             Self::Upgrade => Stage::Upgrade,
-            Self::Fresh => Stage::Install,
+            Self::Fresh | Self::Repeat => Stage::Install,
             Self::Again => Stage::Restore,
         }
     }
@@ -55,6 +58,7 @@ impl Deploy {
             Self::NextBase => format!("next base {what}"),
             Self::Upgrade => format!("upgrade {what}"),
             Self::Fresh => what.to_owned(),
+            Self::Repeat => format!("second {what}"),
             Self::Again => format!("restore {what}"),
         }
     }
@@ -65,7 +69,7 @@ impl Deploy {
             Self::Base => "/cc-ci/base",
             Self::NextBase => "/cc-ci/next-base",
             Self::Upgrade => "/cc-ci/upgrade",
-            Self::Fresh | Self::Again => crate::domain::protocol::RECIPE,
+            Self::Fresh | Self::Repeat | Self::Again => crate::domain::protocol::RECIPE,
         }
     }
 
@@ -96,6 +100,12 @@ impl Deploy {
             (Self::Fresh, Fact::Converged) => "converged",
             (Self::Fresh, Fact::Ready) => "ready",
             (Self::Fresh, Fact::Floor) => "floor",
+            (Self::Repeat, Fact::Called) => "repeat_deploys",
+            (Self::Repeat, Fact::Wanted) => "repeat_wanted",
+            (Self::Repeat, Fact::Memory) => "repeat_memory",
+            (Self::Repeat, Fact::Converged) => "repeat_converged",
+            (Self::Repeat, Fact::Ready) => "repeat_ready",
+            (Self::Repeat, Fact::Floor) => "repeat_floor",
             (Self::Again, Fact::Called) => "again_deploys",
             (Self::Again, Fact::Wanted) => "again_wanted",
             (Self::Again, Fact::Memory) => "again_memory",

@@ -212,7 +212,7 @@ impl Run {
     }
 
     /// Findings quote logs, and logs may hold secrets.
-    fn masked(&self, finding: &Finding) -> Finding {
+    pub(super) fn masked(&self, finding: &Finding) -> Finding {
         let mut finding = finding.clone();
         finding.sentence = self.log.masked(&finding.sentence);
         for evidence in &mut finding.evidence {

@@ -1,15 +1,24 @@
 //! Install: a fresh deploy of head, its convergence, and the zero-config floor.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::deploy::{Deploy, Fact};
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::domain::convergence::Wanted;
+use crate::adapters::store::RunState;
 use crate::domain::deployment::Deployment;
+use crate::domain::finding::Finding;
+use crate::domain::guilt::worth_a_second_try;
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
 /// The fact with the images as they were resolved.
 pub(super) const IMAGES: &str = "images";
+/// The fact with the cause of the first try, once there is a second.
+const FIRST_TRY: &str = "first_try";
 /// The fact with notes of the deployment.
 pub(super) const NOTES: &str = "notes";
 impl Run {
@@ -22,7 +31,37 @@ impl Run {
         if self.stored::<Wanted>(Deploy::Fresh.key(Fact::Wanted)).await?.is_none() {
             self.pulled(live, &deployment).await?;
         }
-        self.bring_up(live, Deploy::Fresh, &deployment).await
+        let first = match self.stored::<String>(FIRST_TRY).await? {
+            Some(first) => first,
+            None => match self.bring_up(live, Deploy::Fresh, &deployment).await {
+                Err(Stop::Failed(findings)) if self.may_try_again(&findings).await? => {
+                    let first = self.log.masked(findings.first().map_or("", |finding| &finding.sentence));
+                    self.log.say(format!("nobody's fault is known: it is tried once more ({first})"));
+                    self.store(FIRST_TRY, &first).await?;
+                    first
+                }
+                ended => return ended,
+            },
+        };
+        self.remove(live, Stage::Install, "destroy before the second").await?;
+        match self.bring_up(live, Deploy::Repeat, &deployment).await {
+            Ok(()) => self.note_flake(live, Stage::Install, format!("the install came up on the second try; first {first}")).await,
+            Err(Stop::Failed(findings)) => Err(Stop::Failed(
+                findings.into_iter().map(|finding| finding.with("the first try", first.clone())).collect(),
+            )),
+            ended @ Err(Stop::Engine(_)) => ended,
+        }
+    }
+
+    /// A second try costs a deploy: it is for what is nobody's known fault, while nobody waits and there is time for it.
+    async fn may_try_again(&self, findings: &[Finding]) -> Result<bool, Stop> {
+        let before = self.gate.store.findings(&self.plan.run).await.map_err(EngineError::from)?;
+        let spent = Duration::try_from(Timestamp::now().duration_since(self.created)).unwrap_or_default();
+        if !worth_a_second_try(findings, &before) || self.time_left() < spent / 2 || self.was_cancelled().await? {
+            return Ok(false);
+        }
+        let open = self.gate.store.open_runs().await.map_err(EngineError::from)?;
+        Ok(open.iter().all(|run| run.id == self.plan.run || run.state == RunState::Running))
     }
 
     /// What the deploy is; worked out again when lint was done by an earlier process.

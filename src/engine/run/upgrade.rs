@@ -167,7 +167,7 @@ impl Run {
     pub(super) fn deployment_of(&self, live: &Live, deploy: Deploy) -> Result<Deployment, Stop> {
         let unknown = || Stop::from(EngineError::Unreadable("there is no base".to_owned()));
         match deploy {
-            Deploy::Fresh | Deploy::Again => self.deployment(live),
+            Deploy::Fresh | Deploy::Repeat | Deploy::Again => self.deployment(live),
             Deploy::Base => self.base_deployment(live, &self.first_choice().ok_or_else(unknown)?),
             Deploy::NextBase => self.base_deployment(live, &self.next_candidate().ok_or_else(unknown)?),
             Deploy::Upgrade => {
