@@ -41,9 +41,9 @@ const fn is_of_the_upgrade_alone(kind: FindingKind) -> bool {
 /// Whether the base failed in the same way.
 #[must_use]
 pub fn fails_alike(findings: &[Finding], cause: &Finding) -> bool {
-    findings.iter().any(|found| {
-        found.stage == Stage::Base && found.kind == cause.kind && found.service == cause.service
-    })
+    findings
+        .iter()
+        .any(|found| found.stage == Stage::Base && found.kind == cause.kind && found.service == cause.service)
 }
 
 /// Whether head's stage is worth a second try: nobody's fault is known, and the base has not failed alike.

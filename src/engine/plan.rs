@@ -86,7 +86,12 @@ pub struct Limits {
 impl Default for Limits {
     /// As the design has them (§4).
     fn default() -> Self {
-        Self { total_seconds: 3600, silence_seconds: silence_seconds(), only_deadline_seconds: None, deploy_seconds: None }
+        Self {
+            total_seconds: 3600,
+            silence_seconds: silence_seconds(),
+            only_deadline_seconds: None,
+            deploy_seconds: None,
+        }
     }
 }
 

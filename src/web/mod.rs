@@ -5,6 +5,7 @@ mod actions;
 mod badge;
 mod error;
 mod files;
+mod flakes;
 mod frame;
 mod guard;
 mod health;
@@ -118,6 +119,7 @@ pub fn router(service: Service, options: Options) -> Router {
         .route("/recipes", get(recipes::list))
         .route("/recipes/{recipe}", get(recipes::page))
         .route("/recipes/{recipe}/badge.svg", get(badge::badge))
+        .route("/flakes", get(flakes::page))
         .route("/targets", get(targets::page))
         .route("/gate/{verb}", post(actions::gate))
         .route("/help", get(help::page))

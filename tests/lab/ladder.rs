@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use cc_ci::domain::finding::{Class, FindingKind};
+use cc_ci::domain::guilt::Guilt;
 use cc_ci::domain::results::Results;
 use cc_ci::domain::stage::{Rung, RungState, Stage};
 
@@ -290,4 +291,84 @@ fn s29_killed_in_each_stage_of_the_ladder_a_run_goes_on() {
         assert_eq!(results.level, 5, "after {moment}: {:#?}", results.rungs);
         lab.assert_untouched();
     }
+}
+
+#[test]
+fn s36_a_check_that_holds_on_the_second_look_is_green_and_a_flake() {
+    let lab = lab();
+    let flaky = "[[check]]\nname = 'now and then'\nservice = 'app'\nexec = ['sh', '-c', 'test -e /tmp/seen || { touch /tmp/seen; exit 1; }']\n";
+    let finished = run(&lab, &Recipe::copy_of("good"), &Tests::of(flaky), &[]);
+    finished.assert(0, "green");
+    let results = finished.results();
+    let flake = &results.findings[0];
+    assert_eq!((flake.kind, flake.stage, flake.rung), (FindingKind::Flake, Stage::Checks, None));
+    assert!(
+        flake.sentence.starts_with("the check “now and then” held on the second look only; first "),
+        "{}",
+        flake.sentence
+    );
+    assert!(results.sentence.contains("; green on the second try: the check"), "{}", results.sentence);
+    assert!(results.checks[0].holds && results.checks[0].second_look);
+    lab.assert_untouched();
+}
+
+/// `good`, healthy only when this shell condition holds, and never killed before.
+fn healthy_when(recipe: &Recipe, condition: &str, version: &str) {
+    let compose = Recipe::copy_of("good").read("compose.yml");
+    let test = format!("[\"CMD-SHELL\", \"{condition}\"]");
+    let edits = [
+        ("[\"CMD\", \"web\", \"healthcheck\"]", test.as_str()),
+        ("start_period: 30s", "start_period: 1h"),
+        ("1.0.0+1.0.0", version),
+    ];
+    recipe.write("compose.yml", &edited(&compose, &edits));
+}
+
+#[test]
+fn s36_an_install_that_comes_up_on_the_second_try_is_green_and_a_flake() {
+    let lab = lab();
+    let recipe = Recipe::copy_of("good");
+    // Healthy from half a minute from now on: the first try is over by then.
+    let from = jiff::Timestamp::now().as_second() + 40;
+    healthy_when(&recipe, &format!("test $$(date +%s) -gt {from}"), "1.0.0+1.0.0");
+    let finished = lab.run_in(&recipe.path(), &["--deploy-limit", "20s"]).finish();
+    finished.assert(0, "green");
+    let results = finished.results();
+    assert_eq!(results.findings[0].kind, FindingKind::Flake, "{:?}", results.findings);
+    assert!(results.findings[0].sentence.starts_with("the install came up on the second try; first "));
+    assert_eq!(results.rungs.install.state, RungState::Pass);
+    assert_eq!(results.deploys.fresh, 3, "the second try, and the restore");
+    lab.assert_untouched();
+}
+
+#[test]
+fn s37_what_fails_on_head_and_on_base_is_red_and_not_this_change() {
+    let lab = lab();
+    let recipe = Recipe::copy_of("good");
+    healthy_when(&recipe, "false", "1.0.0+1.0.0");
+    recipe.publish("1.0.0+1.0.0");
+    healthy_when(&recipe, "false", "1.1.0+1.0.0");
+    let finished = lab.run_in(&recipe.path(), &["--deploy-limit", "15s"]).finish();
+    finished.assert(1, "red");
+    let results = finished.results();
+    assert_eq!(results.guilt, Some(Guilt::NotThisChange));
+    assert!(results.sentence.ends_with("; not this change: 1.0.0+1.0.0 fails the same way"), "{}", results.sentence);
+    assert_eq!((results.deploys.fresh, results.deploys.upgrade), (2, 0), "no extra deploy: the base has told");
+    lab.assert_untouched();
+}
+
+#[test]
+fn s38_what_the_base_passed_and_head_fails_is_this_change_with_no_extra_deploy() {
+    let lab = lab();
+    let recipe = Recipe::copy_of("good");
+    let compose = recipe.read("compose.yml");
+    recipe.publish("1.0.0+1.0.0");
+    let exits = "WEB_TITLE=${TITLE}\n      - LAB_EXIT_CODE=7\n      - LAB_EXIT_AFTER=1s";
+    recipe.write("compose.yml", &edited(&compose, &[("1.0.0+1.0.0", "1.1.0+1.0.0"), ("WEB_TITLE=${TITLE}", exits)]));
+    let finished = lab.run_in(&recipe.path(), &[]).finish();
+    finished.assert(1, "red");
+    let results = finished.results();
+    assert_eq!(results.guilt, Some(Guilt::ThisChange));
+    assert_eq!((results.deploys.fresh, results.deploys.upgrade), (2, 1));
+    lab.assert_untouched();
 }

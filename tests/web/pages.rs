@@ -7,10 +7,19 @@ use super::seed::{self, HARM};
 
 /// Every page of the seeded gate.
 pub(super) fn all(numbers: &seed::Numbers) -> Vec<String> {
-    let mut all: Vec<String> =
-        ["/", "/runs", "/runs?before=20", "/recipes", "/recipes/notes", "/recipes/plausible", "/targets", "/help"]
-            .map(str::to_owned)
-            .into();
+    let mut all: Vec<String> = [
+        "/",
+        "/runs",
+        "/runs?before=20",
+        "/recipes",
+        "/recipes/notes",
+        "/recipes/plausible",
+        "/targets",
+        "/flakes",
+        "/help",
+    ]
+    .map(str::to_owned)
+    .into();
     let seed::Numbers { green, red, heavy, lost, never, harm, running, waiting } = *numbers;
     all.extend([green, red, heavy, lost, never, harm, running, waiting].map(|number| format!("/runs/{number}")));
     all.extend([red, heavy, harm, running, waiting].map(|number| format!("/runs/{number}/log")));

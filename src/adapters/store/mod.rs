@@ -3,6 +3,7 @@
 mod asked;
 mod canonical;
 pub mod copy;
+mod flake;
 mod inbox;
 mod numbers;
 mod outbox;
@@ -18,6 +19,7 @@ mod target;
 mod watch;
 
 pub use asked::Asked;
+pub use flake::{Flake, Flaky};
 pub use inbox::{BroughtBy, Heard};
 pub use numbers::{Ended, Numbers};
 pub use outbox::{Due, Kind, Wanted, Withdrawn};

@@ -49,6 +49,7 @@ fn check(stage: Stage) -> Checked {
         stage,
         seen: "https://cck7q2.ci.lab.test/ answers 200".into(),
         holds: true,
+        second_look: false,
         ms: 12,
         output: String::new(),
     }

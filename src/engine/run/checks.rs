@@ -20,8 +20,8 @@ use crate::domain::ids::DomainName;
 use crate::domain::ready;
 use crate::domain::results::{By, count, ms_between, one_line};
 use crate::domain::stage::Stage;
-use crate::engine::EngineError;
 use crate::domain::tests_file::{Act, Check, CheckKind, How, HttpCheck};
+use crate::engine::EngineError;
 
 /// The fact with what the checks saw after the upgrade.
 pub(super) const UPGRADE_CHECKS: &str = "upgrade_checks";

@@ -23,8 +23,8 @@ use crate::domain::checks::Checked;
 use crate::domain::convergence::{Memory, Wanted};
 use crate::domain::lint::RULES;
 use crate::domain::results::{
-    By, Converged, DataFacts, Deploys, Driver, FloorFacts, LintLine, Mark, NoBackup, Results, RunFacts, StageOutcome, Target,
-    Timing, conclude, ms_between,
+    By, Converged, DataFacts, Deploys, Driver, FloorFacts, LintLine, Mark, NoBackup, Results, RunFacts, StageOutcome,
+    Target, Timing, conclude, ms_between,
 };
 use crate::domain::stage::Stage;
 use crate::domain::verdict::Verdict;
@@ -47,6 +47,7 @@ impl Run {
         let (json, signature) = self.write_files(&results, &log)?;
         let report = Some(Report { results: &json, signature: signature.as_deref() });
         let end = End { verdict: results.verdict, sentence: &results.sentence, level: results.level, report };
+        self.gate.store.add_flakes(&self.plan.run, &self.plan.recipe, &results.findings).await?;
         self.gate.store.finish(&self.plan.run, &end, results.finished).await?;
         Ok(results)
     }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::deploy::{Deploy, Fact};
 use super::prepare::Live;
 use super::{Run, Stop};
-use crate::domain::convergence::Wanted;
 use crate::adapters::store::RunState;
+use crate::domain::convergence::Wanted;
 use crate::domain::deployment::Deployment;
 use crate::domain::finding::Finding;
 use crate::domain::guilt::worth_a_second_try;
@@ -45,7 +45,10 @@ impl Run {
         };
         self.remove(live, Stage::Install, "destroy before the second").await?;
         match self.bring_up(live, Deploy::Repeat, &deployment).await {
-            Ok(()) => self.note_flake(live, Stage::Install, format!("the install came up on the second try; first {first}")).await,
+            Ok(()) => {
+                self.note_flake(live, Stage::Install, format!("the install came up on the second try; first {first}"))
+                    .await
+            }
             Err(Stop::Failed(findings)) => Err(Stop::Failed(
                 findings.into_iter().map(|finding| finding.with("the first try", first.clone())).collect(),
             )),

@@ -14,6 +14,7 @@ use cc_ci::adapters::sign::sign;
 use cc_ci::adapters::store::{Cause, End, Needs, NewRequest, Report, StageState, Store};
 use cc_ci::domain::command::Options as Asks;
 use cc_ci::domain::enrolment::Enrolment;
+use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::forge::{CommentId, Login, PullNumber, RepoName};
 use cc_ci::domain::ids::{CommitSha, DomainName, GateId, RecipeName, RunId, TargetName};
 use cc_ci::domain::log::{Record, Source};
@@ -213,6 +214,8 @@ pub(crate) async fn seed(service: &Service) -> Numbers {
     ended(service, &heavy, heavy_facts(ago(2_400)), &heavy_log(ago(2_400))).await;
     let harm = ask(service, "plausible", Some(7), HARM, ago(1_500)).await;
     ended(service, &harm, harm_facts(ago(1_400)), &harm_log(ago(1_400))).await;
+    let flake = Finding::new(FindingKind::Flake, Stage::Checks, ago(1_400), HARM);
+    store.add_flakes(&harm.id, &RecipeName::parse("plausible").unwrap(), &[flake]).await.unwrap();
     let green = ask(service, "hedgedoc", Some(18), "ada", ago(900)).await;
     ended(service, &green, good("hedgedoc", ago(880)), &good_log(ago(880))).await;
     let red = ask(service, "notes", Some(41), "ada", ago(400)).await;
