@@ -18,9 +18,11 @@ use crate::adapters::git;
 use crate::adapters::own_hash::OwnHash;
 use crate::adapters::store::Store;
 use crate::config;
+use crate::domain::command::askable_stages;
 use crate::domain::ids::RunId;
 use crate::domain::results::Results;
-use crate::domain::tests_file::{self, Frozen, Origin};
+use crate::domain::stage::Stage;
+use crate::domain::tests_file::{self, Frozen, OWN_FILE, Origin};
 use crate::domain::verdict::Verdict;
 use crate::engine::base;
 use crate::engine::plan::{Limits, Plan, Requested};
@@ -48,6 +50,12 @@ pub(super) struct Arguments {
     /// The folder with the recipe's tests file, cc-ci.toml
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     tests: Option<PathBuf>,
+    /// Only these stages, with what they need: lint, upgrade, backup, install, checks
+    #[arg(long, value_name = "STAGE,…", value_delimiter = ',', value_parser = askable, conflicts_with = "resume")]
+    only: Vec<Stage>,
+    /// Judge by the recipe's own tests/cc-ci.toml, as it is
+    #[arg(long, conflicts_with_all = ["resume", "tests"])]
+    with_tests: bool,
     /// Run the extra checks of the tests file too; so do `EXTRA_TESTS=1` and `STAGES=extra`
     #[arg(long, env = "EXTRA_TESTS", hide_env = true, value_parser = FalseyValueParser::new(), conflicts_with = "resume")]
     extra: bool,
@@ -68,6 +76,13 @@ pub(super) struct Arguments {
     runner_image: Option<String>,
     #[command(flatten)]
     places: Places,
+}
+
+fn askable(name: &str) -> Result<Stage, String> {
+    askable_stages().find(|stage| stage.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = askable_stages().map(Stage::name).collect();
+        format!("one of {} is needed", names.join(", "))
+    })
 }
 
 /// Reads `90`, `90s`, `30m`, `2h` as seconds.
@@ -159,11 +174,24 @@ async fn begin(
     let base = base::find(&opened, arguments.base.as_deref(), &[]).await?;
     let source = opened.source;
     let limits = Limits { total_seconds: arguments.limit, deploy_seconds: arguments.deploy_limit, ..Limits::default() };
-    let tests = arguments.tests.as_deref().map(tests_file).transpose()?;
+    let own = arguments.with_tests.then(|| own_tests(&source)).transpose()?;
+    let tests = arguments.tests.as_deref().map(tests_file).transpose()?.or(own);
     let run = RunId::from_random(rand::random());
-    let requested = Requested { keep_seconds: arguments.keep, extra: arguments.extra || stages_ask_for_extra() };
+    let requested = Requested {
+        keep_seconds: arguments.keep,
+        extra: arguments.extra || stages_ask_for_extra(),
+        only: arguments.only.iter().copied().collect(),
+        with_tests: arguments.with_tests,
+    };
     let plan = Plan::new(run, &source, Some(base.resolution.clone()), &target, requested, limits, tests.as_ref())?;
     Ok(Run::begin(gate, plan, &source, &base, tests, target, Some(sender)).await?)
+}
+
+/// The recipe's own tests file, as it is.
+fn own_tests(source: &git::Source) -> anyhow::Result<Frozen> {
+    let text = source.files.text(OWN_FILE).with_context(|| format!("`--with-tests` needs {OWN_FILE} in the recipe"))?;
+    let origin = Origin { source: format!("{OWN_FILE} of the recipe itself"), commit: source.revision.commit.clone() };
+    Ok(Frozen { origin, text: text.to_owned() })
 }
 
 /// `STAGES=extra` means the same as `--extra`.

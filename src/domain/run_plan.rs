@@ -24,6 +24,8 @@ pub struct Shape {
     pub extra: Result<(), String>,
     /// Whether the app is to stay up for a person.
     pub keep: bool,
+    /// Only these are asked for, of [`askable_stages`](super::command::askable_stages), with what they need; empty: everything.
+    pub only: BTreeSet<Stage>,
 }
 
 /// What a stage came to.
@@ -61,6 +63,18 @@ pub enum Next {
     End,
 }
 
+impl Shape {
+    /// Whether one of these is asked for.
+    fn asks(&self, stages: &[Stage]) -> bool {
+        self.only.is_empty() || stages.iter().any(|stage| self.only.contains(stage))
+    }
+
+    /// Why a stage is left out that none of these needs.
+    fn needed_by(&self, stages: &[Stage]) -> Result<(), String> {
+        if self.asks(stages) { Ok(()) } else { Err("not asked for (`--only`)".to_owned()) }
+    }
+}
+
 impl SoFar {
     fn done(&self, stage: Stage) -> bool {
         self.stages.get(&stage) == Some(&Came::Done)
@@ -89,7 +103,10 @@ pub fn next(shape: &Shape, so_far: &SoFar) -> Next {
             Next::End
         };
     }
-    let order = if shape.base.is_ok() && (so_far.open(Stage::Base) || so_far.done(Stage::Base)) {
+    let order = if shape.asks(&[Stage::Upgrade])
+        && shape.base.is_ok()
+        && (so_far.open(Stage::Base) || so_far.done(Stage::Base))
+    {
         ONTO_THE_BASE
     } else {
         ONTO_NOTHING
@@ -143,6 +160,15 @@ fn wanted(shape: &Shape, so_far: &SoFar, stage: Stage) -> Result<(), String> {
         let failed = on_it.iter().any(|stage| so_far.app_failed_in.contains(stage));
         if failed { Err("the app had failed by then".to_owned()) } else { Ok(()) }
     };
+    shape.needed_by(match stage {
+        Stage::Base | Stage::Upgrade => &[Stage::Upgrade],
+        Stage::Seed if with_base => &[Stage::Upgrade, Stage::Backup],
+        Stage::Seed | Stage::Backup | Stage::Restore => &[Stage::Backup],
+        Stage::Destroy | Stage::Install => &[Stage::Install, Stage::Checks, Stage::Backup],
+        Stage::Checks => &[Stage::Checks],
+        // Asked for by words of their own.
+        Stage::Extra | Stage::Keep | Stage::Prepare | Stage::Lint | Stage::Teardown => &Stage::ALL,
+    })?;
     match stage {
         Stage::Base => shape.base.clone().map(|_| ()),
         Stage::Seed if with_base => shape.data.clone(),
@@ -199,6 +225,10 @@ fn wanted(shape: &Shape, so_far: &SoFar, stage: Stage) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    fn only(stages: &[Stage]) -> Shape {
+        Shape { only: stages.iter().copied().collect(), extra: Err("not asked for".to_owned()), ..good() }
+    }
+
     fn good() -> Shape {
         Shape {
             base: Ok("1.0.0+1.0.0".to_owned()),
@@ -207,6 +237,7 @@ mod tests {
             checks: true,
             extra: Ok(()),
             keep: false,
+            only: BTreeSet::new(),
         }
     }
 
@@ -257,6 +288,10 @@ mod tests {
             ("nothing to back up", stateless.clone(), vec![]),
             ("no base, nothing to back up", Shape { base: no_base.base.clone(), keep: true, ..stateless }, vec![]),
             ("a lint error", good(), vec![Stage::Lint]),
+            ("only lint", only(&[Stage::Lint]), vec![]),
+            ("only upgrade", only(&[Stage::Upgrade]), vec![]),
+            ("only install and checks", only(&[Stage::Install, Stage::Checks]), vec![]),
+            ("only backup", only(&[Stage::Backup]), vec![]),
         ];
         let told = cases.map(|(name, shape, fail)| format!("# {name}\n{}\n", told(&shape, &fail)));
         insta::assert_snapshot!(told.join("\n"));
@@ -289,7 +324,7 @@ mod tests {
         ) {
             let part = |at: usize| if parts[at] { Ok(()) } else { Err("not there".to_owned()) };
             let base = part(0).map(|()| "1.0.0".to_owned());
-            let shape = Shape { base, data: part(1), backup: part(2), checks: parts[3], extra: part(4), keep: parts[5] };
+            let shape = Shape { base, data: part(1), backup: part(2), checks: parts[3], extra: part(4), keep: parts[5], only: BTreeSet::new() };
             let fail: Vec<Stage> = failing.into_iter().map(|at| Stage::ALL[at]).collect();
             let told = told(&shape, &fail);
             let done = |name: &str| told.lines().position(|line| line == name);

@@ -1,5 +1,6 @@
 //! The frozen inputs of a run: what is decided before it begins and never looked up again.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::domain::deployment::{Deployment, Facts, PlanError};
 use crate::domain::ids::{DomainName, RecipeName, RunId, StackName, TargetName};
 use crate::domain::recipe::files::RecipeFiles;
 use crate::domain::results::Revision;
+use crate::domain::stage::Stage;
 use crate::domain::target::{Endpoint, Target};
 use crate::domain::tests_file::{Frozen, Origin, TestsFile};
 
@@ -45,6 +47,12 @@ pub struct Plan {
     /// Whether the extra checks are asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extra: bool,
+    /// Only these stages are asked for, with what they need; empty: everything.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub only: BTreeSet<Stage>,
+    /// Whether the tests file is the change's own, because a maintainer said so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_tests: bool,
     /// The run may take so many seconds in all.
     pub limit_seconds: u64,
     /// A target that is silent for longer is unreachable.
@@ -62,12 +70,16 @@ pub struct Plan {
 }
 
 /// What a person asked for besides.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requested {
     /// The app stays up so many seconds before teardown.
     pub keep_seconds: Option<u64>,
     /// The extra checks too.
     pub extra: bool,
+    /// Only these stages, with what they need; empty: everything.
+    pub only: BTreeSet<Stage>,
+    /// The tests file of the change itself.
+    pub with_tests: bool,
 }
 
 /// How long a run and its target's silence may last.
@@ -128,6 +140,8 @@ impl Plan {
             domain,
             keep_seconds: requested.keep_seconds,
             extra: requested.extra,
+            only: requested.only,
+            with_tests: requested.with_tests,
             // Looking at the app is not the run's own time.
             limit_seconds: limits.total_seconds + requested.keep_seconds.unwrap_or(0),
             silence_seconds: limits.silence_seconds,

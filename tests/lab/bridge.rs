@@ -40,7 +40,7 @@ fn s44_who_and_what_is_not_for_us_gets_the_documented_reaction() {
             ("bot", "!testme"),
             ("outsider", "!testme"),
             ("outsider", "!testme"),
-            ("maintainer", "!testme --with-tests"),
+            ("maintainer", "!testme --only everything"),
             ("maintainer", "!testme --kepe 30m"),
             ("outsider", "!testme help"),
         ] {
@@ -50,7 +50,7 @@ fn s44_who_and_what_is_not_for_us_gets_the_documented_reaction() {
         pull.edit("maintainer", old, "!testme");
         pull.say("maintainer", "!testme help");
         pull.wait_for("What can be written", 1);
-        let answers = pull.wait_for("`--with-tests` is not in this version", 1);
+        let answers = pull.wait_for("`--only`", 1);
         let with = |text: &str| answers.iter().filter(|answer| answer.contains(text)).count();
         assert_eq!(with("Thank you for asking!"), 1, "an outsider is told once: {answers:#?}");
         assert_eq!(with("did you mean `--keep`?"), 1, "{answers:#?}");

@@ -6,6 +6,7 @@
 
 mod artefacts;
 mod as_written;
+mod asked;
 mod bridge;
 mod claims;
 mod crash_loops;

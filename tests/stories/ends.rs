@@ -64,6 +64,8 @@ impl Scene {
             checks: Vec::new(),
             extras_left: Vec::new(),
             not_applicable: BTreeMap::new(),
+            only: BTreeSet::new(),
+            with_tests: false,
             host_power: None,
             tests: None,
             run: run.id.clone(),

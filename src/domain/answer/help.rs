@@ -12,16 +12,13 @@ pub fn commands() -> Vec<(String, &'static str)> {
         let value = flag.value().map_or_else(String::new, |value| format!(" {value}"));
         (format!("{WORD} {}{value}", flag.name()), asks(*flag))
     };
-    commands.chain(Flag::ALL.iter().filter(|flag| flag.built()).map(flag)).collect()
+    commands.chain(Flag::ALL.iter().map(flag)).collect()
 }
 
 pub(super) fn said() -> String {
     let commands: String = commands().iter().map(|(written, does)| format!("- `{written}`: {does}\n")).collect();
-    let later: Vec<&Flag> = Flag::ALL.iter().filter(|flag| !flag.built()).collect();
-    let later = later.iter().map(|flag| format!("`{}`", flag.name())).collect::<Vec<_>>().join(", ");
-    let later = if later.is_empty() { later } else { format!("Not in this version: {later}.\n") };
     format!(
-        "What can be written as the first words of a new comment on a pull request:\n{commands}\n{later}Accounts that may write to the repository and members of its organisation can ask, people and programs alike. Only the first line counts; quotes, code, reviews and edits of older comments do nothing.\n"
+        "What can be written as the first words of a new comment on a pull request:\n{commands}\nAccounts that may write to the repository and members of its organisation can ask, people and programs alike. Only the first line counts; quotes, code, reviews and edits of older comments do nothing.\n"
     )
 }
 

@@ -44,9 +44,6 @@ fn why(wrong: &Wrong) -> String {
             let meant = nearest.map_or_else(|| ".".to_owned(), |name| format!("; did you mean `{name}`?"));
             format!("{} is not known here{meant}", code(given, 60))
         }
-        Wrong::NotInThisVersion(flag) => {
-            format!("`{}` is not in this version; `{WORD}` works without it.", flag.name())
-        }
         Wrong::NoValue(flag) => format!("`{}` needs a value. {}", flag.name(), values(*flag)),
         Wrong::BadValue { flag, given, choices } => {
             let given = if given.is_empty() { "what was given".to_owned() } else { code(given, 60) };

@@ -108,7 +108,6 @@ fn s44_refusals_are_polite_and_say_what_happens_next() {
         Wrong::StandsAlone(Word::Status),
     ];
     wrong.extend(Flag::ALL.iter().filter(|flag| flag.value().is_some()).map(|flag| Wrong::NoValue(*flag)));
-    wrong.extend(Flag::ALL.iter().filter(|flag| !flag.built()).map(|flag| Wrong::NotInThisVersion(*flag)));
     let says = [
         Say::Outsider { membership_unseen: false },
         Say::Outsider { membership_unseen: true },

@@ -53,8 +53,6 @@ pub enum Wrong {
         /// The flag or word that it probably stands for.
         nearest: Option<&'static str>,
     },
-    /// A flag whose stages are not built yet; [`Flag::built`] says which.
-    NotInThisVersion(Flag),
     /// A flag without the value it needs.
     NoValue(Flag),
     /// A flag with a value that it does not take.
@@ -75,25 +73,20 @@ pub enum Wrong {
 /// Reads a comment as it stands on the forge; line ends may be `\r\n`. Only the first 64 KiB are looked at.
 #[must_use]
 pub fn parse(comment_markdown: &str) -> Parsed {
-    parse_where(comment_markdown, Flag::built)
-}
-
-/// The same, with flags built or not as told.
-fn parse_where(comment: &str, built: fn(Flag) -> bool) -> Parsed {
-    let Some(line) = first::line(comment) else { return Parsed::NotForUs };
+    let Some(line) = first::line(comment_markdown) else { return Parsed::NotForUs };
     let mut words = line.split_whitespace();
     if words.next() != Some(WORD) {
         return Parsed::NotForUs;
     }
-    command(words, built).map_or_else(Parsed::Wrong, Parsed::Command)
+    command(words).map_or_else(Parsed::Wrong, Parsed::Command)
 }
 
-fn command<'a>(words: impl Iterator<Item = &'a str> + Clone, built: fn(Flag) -> bool) -> Result<Command, Wrong> {
+fn command<'a>(words: impl Iterator<Item = &'a str> + Clone) -> Result<Command, Wrong> {
     let mut rest = words.clone();
     match (rest.next().and_then(Word::named), rest.next()) {
         (Some(word), None) => Ok(word.into()),
         (Some(word), Some(_)) => Err(Wrong::StandsAlone(word)),
-        (None, _) => options::read(words, built).map(Command::Test),
+        (None, _) => options::read(words).map(Command::Test),
     }
 }
 

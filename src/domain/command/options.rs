@@ -133,15 +133,12 @@ pub fn askable_stages() -> impl Iterator<Item = Stage> {
 }
 
 /// Reads the flags.
-pub(super) fn read<'a>(mut words: impl Iterator<Item = &'a str>, built: fn(Flag) -> bool) -> Result<Options, Wrong> {
+pub(super) fn read<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Options, Wrong> {
     let mut options = Options::default();
     let mut given = BTreeSet::new();
     while let Some(word) = words.next() {
         let (name, attached) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
         let Some(flag) = Flag::named(name) else { return Err(unknown(name)) };
-        if !built(flag) {
-            return Err(Wrong::NotInThisVersion(flag));
-        }
         if !given.insert(flag) {
             return Err(Wrong::Twice(flag));
         }

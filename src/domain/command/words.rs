@@ -57,16 +57,6 @@ names! {
 }
 
 impl Flag {
-    /// Whether this version can do what the flag asks for. This is the one place that says so: a flag becomes usable, and help
-    /// lists it, when its stages are built and its answer here is `true`.
-    #[must_use]
-    pub const fn built(self) -> bool {
-        match self {
-            Self::Keep | Self::Extra => true,
-            Self::Only | Self::Base | Self::WithTests => false,
-        }
-    }
-
     /// The name of its value in help; `None`: it takes none.
     #[must_use]
     pub const fn value(self) -> Option<&'static str> {

@@ -31,7 +31,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         checks: rungs::checks(&facts),
     };
     let verdict = match verdict(&facts.findings, facts.cancelled) {
-        Verdict::Green if rungs.install.state != RungState::Pass => Verdict::NotJudged,
+        Verdict::Green if !shown(&facts, &rungs) => Verdict::NotJudged,
         said @ (Verdict::Green | Verdict::Red | Verdict::NotJudged) => said,
     };
     let sentence = match verdict {
@@ -40,7 +40,7 @@ pub fn conclude(facts: RunFacts) -> Results {
         Verdict::NotJudged => not_judged(&facts, &rungs),
     };
     let guilt = guilt(&facts).filter(|_| verdict == Verdict::Red);
-    let sentence = with_host_power(sentence, facts.host_power.as_ref());
+    let sentence = with_own_tests(with_host_power(sentence, facts.host_power.as_ref()), facts.with_tests);
     Results {
         schema: SCHEMA,
         verdict,
@@ -74,6 +74,15 @@ pub fn conclude(facts: RunFacts) -> Results {
     }
 }
 
+/// Whether what was asked for was shown: the install, or each rung that somebody asked for alone.
+fn shown(facts: &RunFacts, rungs: &Rungs) -> bool {
+    if facts.only.is_empty() {
+        return rungs.install.state == RungState::Pass;
+    }
+    let mut states = facts.only.iter().filter_map(|stage| stage.rung()).map(|rung| rungs.of(rung).state).peekable();
+    states.peek().is_some() && states.all(|state| matches!(state, RungState::Pass | RungState::NotApplicable))
+}
+
 /// Whoever reads the verdict must know that the recipe could have faked it.
 fn with_host_power(sentence: String, power: Option<&HostPower>) -> String {
     match power {
@@ -84,6 +93,15 @@ fn with_host_power(sentence: String, power: Option<&HostPower>) -> String {
             )
         }
         None => sentence,
+    }
+}
+
+/// Who is under test said how it was tested, because a maintainer asked for it.
+fn with_own_tests(sentence: String, with_tests: bool) -> String {
+    if with_tests {
+        format!("{sentence}; judged by the tests file of the change itself (`--with-tests`)")
+    } else {
+        sentence
     }
 }
 
@@ -154,19 +172,7 @@ fn services_run(services: u32) -> String {
 
 fn green(facts: &RunFacts, rungs: &Rungs) -> String {
     let mut sentence = format!("{} {} {}: ", facts.recipe, facts.head.label(), does(facts, rungs));
-    sentence.push_str(&services_run(facts.floor.converged.map_or(0, |converged| converged.services)));
-    if let Some(first) = facts.floor.http.first() {
-        sentence.push_str(&format!(", {} answers {}", host(first), first.status));
-        if let Some(title) = title(first) {
-            sentence.push_str(&format!(" “{title}”"));
-        }
-    }
-    match facts.floor.http.len() {
-        0 => sentence.push_str(", no page to ask"),
-        1 => {}
-        2 => sentence.push_str(", 1 more host answers"),
-        more => sentence.push_str(&format!(", {} more hosts answer", more - 1)),
-    }
+    sentence.push_str(&what_runs(if facts.floor.converged.is_some() { &facts.floor } else { &facts.upgrade }));
     let open = Rung::ALL.into_iter().filter(|rung| rungs.of(*rung).state == RungState::NotVerified);
     let open: Vec<_> = open.map(Rung::name).collect();
     if !open.is_empty() {
@@ -179,6 +185,25 @@ fn green(facts: &RunFacts, rungs: &Rungs) -> String {
     sentence
 }
 
+/// `2 services run, https://… answers 200 “Sign in”`.
+fn what_runs(floor: &FloorFacts) -> String {
+    let Some(converged) = floor.converged else { return "nothing was deployed".to_owned() };
+    let mut said = services_run(converged.services);
+    if let Some(first) = floor.http.first() {
+        said.push_str(&format!(", {} answers {}", host(first), first.status));
+        if let Some(title) = title(first) {
+            said.push_str(&format!(" “{title}”"));
+        }
+    }
+    match floor.http.len() {
+        0 => said.push_str(", no page to ask"),
+        1 => {}
+        2 => said.push_str(", 1 more host answers"),
+        more => said.push_str(&format!(", {} more hosts answer", more - 1)),
+    }
+    said
+}
+
 /// What a green recipe was seen to do: `upgrades from 1.0.0, installs and restores its backup`.
 fn does(facts: &RunFacts, rungs: &Rungs) -> String {
     let passed = |rung| rungs.of(rung).state == RungState::Pass;
@@ -187,8 +212,11 @@ fn does(facts: &RunFacts, rungs: &Rungs) -> String {
     let checks = facts.checks.iter().filter(|check| check.stage == Stage::Checks && check.holds).count();
     let checks = passed(Rung::Checks)
         .then(|| if checks == 1 { "passes its check".to_owned() } else { format!("passes its {checks} checks") });
+    let installs = passed(Rung::Install).then(|| "installs".to_owned());
+    let lints = facts.only.len() == 1 && facts.only.contains(&Stage::Lint);
+    let lints = lints.then(|| "has no new lint error".to_owned());
     let mut does: Vec<String> =
-        upgrades.into_iter().chain(["installs".to_owned()]).chain(restores).chain(checks).collect();
+        lints.into_iter().chain(upgrades).chain(installs).chain(restores).chain(checks).collect();
     match does.pop() {
         Some(last) if does.is_empty() => last,
         Some(last) => format!("{} and {last}", does.join(", ")),
@@ -202,6 +230,13 @@ fn not_judged(facts: &RunFacts, rungs: &Rungs) -> String {
         (Some(finding), _) => cause(finding),
         (None, Some((stage, _))) if facts.cancelled => format!("cancelled during {}", stage.name()),
         (None, _) if facts.cancelled => "cancelled".to_owned(),
+        (None, _) if !facts.only.is_empty() => {
+            let asked = |rung: &Rung| facts.only.iter().any(|stage| stage.rung() == Some(*rung));
+            let open = Rung::ALL.into_iter().filter(asked).map(|rung| (rung, rungs.of(rung)));
+            let open = open.filter(|(_, result)| result.state == RungState::NotVerified);
+            let open: Vec<String> = open.map(|(rung, result)| format!("{}: {}", rung.name(), result.reason)).collect();
+            format!("what was asked for was not shown: {}", open.join("; "))
+        }
         (None, _) => format!("the install was not shown: {}", rungs.install.reason),
     };
     format!("not judged: {why}")

@@ -1,6 +1,6 @@
 //! What a run found out, as plain data: the engine fills it in, keeps it as JSON and hands it to `conclude`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,12 @@ pub struct RunFacts {
     /// Extra checks that nobody asked for, by their names.
     #[serde(default)]
     pub extras_left: Vec<String>,
+    /// Only these stages were asked for; empty: everything.
+    #[serde(default)]
+    pub only: BTreeSet<Stage>,
+    /// Whether the tests file was the change's own.
+    #[serde(default)]
+    pub with_tests: bool,
     /// Rungs that have nothing to show, by the tests file's word.
     #[serde(default)]
     pub not_applicable: BTreeMap<Rung, String>,

@@ -97,6 +97,8 @@ pub(crate) fn good() -> RunFacts {
         checks: [Stage::Upgrade, Stage::Checks].map(check).to_vec(),
         extras_left: vec!["compress state".into()],
         not_applicable: BTreeMap::new(),
+        only: std::collections::BTreeSet::new(),
+        with_tests: false,
         floor: FloorFacts {
             converged: Some(Converged { services: 1, ms: 11_320 }),
             http: vec![HttpFact {

@@ -92,6 +92,8 @@ impl Run {
             checks_declared: u32::try_from(self.tests().checks.len()).unwrap_or(u32::MAX),
             checks: self.checked().await?,
             extras_left: self.extras_left(),
+            only: self.plan.only.clone(),
+            with_tests: self.plan.with_tests,
             not_applicable: self.tests().not_applicable.clone(),
             host_power: store.fact(run, HOST_POWER).await?,
             tests: self.plan.tests.clone(),

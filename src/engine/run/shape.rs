@@ -23,6 +23,7 @@ impl Run {
             checks: !tests.checks.is_empty(),
             extra: self.extra_or_why(),
             keep: self.plan.keep_seconds.is_some(),
+            only: self.plan.only.clone(),
         }
     }
 

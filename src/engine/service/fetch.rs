@@ -5,10 +5,14 @@ use std::time::Duration;
 use super::{Service, held};
 use crate::adapters::git;
 use crate::adapters::store::{Asked, Needs, RunState};
+use crate::domain::base::Tag;
 use crate::domain::cancellation::Cancellation;
 use crate::domain::command::BaseVersion;
+use crate::domain::forge::RepoName;
 use crate::domain::queue::published;
-use crate::domain::tests_file::{Frozen, TestsFile};
+use crate::domain::recipe::RecipeVersion;
+use crate::domain::results::one_line;
+use crate::domain::tests_file::{Frozen, OWN_FILE, Origin, TestsFile};
 use crate::engine::EngineError;
 use crate::engine::base::{self, BASE};
 use crate::engine::plan::{Plan, Requested, save_files, save_tests};
@@ -52,7 +56,11 @@ impl Service {
         };
         let opened = git::open_commit(&self.shared.forge.git_url(repository), &run.recipe, head).await?;
         let canonicals = self.shared.gate.store.canonicals(&run.recipe).await?;
-        let base = base::find(&opened, run.options.base.as_ref().map(BaseVersion::as_str), &canonicals).await?;
+        let asked = run.options.base.as_ref().map(BaseVersion::as_str);
+        if let Some(why) = unknown_base(asked, &opened.tags().await?.unwrap_or_default()) {
+            return self.cancel(&run.id, &Cancellation::Because(why)).await;
+        }
+        let base = base::find(&opened, asked, &canonicals).await?;
         let source = opened.source;
         let folder = self.shared.gate.state.run(&run.id);
         // The lock is let go at once: whoever drives the run takes it again.
@@ -64,7 +72,11 @@ impl Service {
         if let Some(files) = &base.next {
             save_files(files, &folder.next_base())?;
         }
-        let tests = self.tests_of(repository, &run.recipe).await?;
+        let tests = if run.options.with_tests {
+            own_tests(&source, repository)
+        } else {
+            self.tests_of(repository, &run.recipe).await?
+        };
         save_tests(tests.as_ref(), &folder.tests())?;
         self.shared.gate.store.put_fact(&run.id, BASE, &base.resolution).await?;
         self.shared.gate.store.fetched(&run.id, &self.needs(run, &source, tests.as_ref())).await?;
@@ -92,5 +104,48 @@ impl Service {
         let ports = published(deployment.services.iter().flat_map(|service| &service.ports));
         let images = deployment.services.iter().map(|service| service.image.clone()).collect();
         Needs { weight, ports, images }
+    }
+}
+
+/// The tests file of the change itself: a maintainer asked for it.
+fn own_tests(source: &git::Source, repository: &RepoName) -> Option<Frozen> {
+    let text = source.files.text(OWN_FILE).ok()?.to_owned();
+    let origin = Origin {
+        source: format!("{repository}/{OWN_FILE} of the change itself"),
+        commit: source.revision.commit.clone(),
+    };
+    Some(Frozen { origin, text })
+}
+
+/// Why there is no such base, with the versions there are.
+fn unknown_base(asked: Option<&str>, tags: &[Tag]) -> Option<String> {
+    /// So many are named.
+    const NAMED: usize = 12;
+    let asked = asked.filter(|asked| tags.iter().all(|tag| tag.name != *asked))?;
+    let mut versions: Vec<RecipeVersion> = tags.iter().filter_map(|tag| RecipeVersion::parse(&tag.name).ok()).collect();
+    versions.sort_by(|one, other| other.cmp(one));
+    let names: Vec<String> = versions.iter().take(NAMED).map(ToString::to_string).collect();
+    let there =
+        if names.is_empty() { "none is published".to_owned() } else { format!("there are {}", names.join(", ")) };
+    Some(format!("`--base {}` is no published version; {there}", one_line(asked, 64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::CommitSha;
+
+    #[test]
+    fn s91_an_unknown_base_is_answered_with_the_choices() {
+        let tag =
+            |name: &str| Tag { name: name.into(), commit: CommitSha::parse(&"a".repeat(40)).unwrap(), annotated: true };
+        let tags = ["1.0.0+1", "0.9.0+1", "1.10.0+1", "nightly"].map(tag);
+        assert_eq!(unknown_base(None, &tags), None);
+        assert_eq!(unknown_base(Some("0.9.0+1"), &tags), None);
+        assert_eq!(
+            unknown_base(Some("2.0.0"), &tags).unwrap(),
+            "`--base 2.0.0` is no published version; there are 1.10.0+1, 1.0.0+1, 0.9.0+1"
+        );
+        assert_eq!(unknown_base(Some("x"), &[]).unwrap(), "`--base x` is no published version; none is published");
     }
 }

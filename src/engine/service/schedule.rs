@@ -72,7 +72,12 @@ impl Service {
             chaos_version: head.short().to_owned(),
             files: load_files(&self.shared.gate.state.run(&run.id).recipe())?,
         };
-        let requested = Requested { keep_seconds: run.options.keep.map(Keep::seconds), extra: run.options.extra };
+        let requested = Requested {
+            keep_seconds: run.options.keep.map(Keep::seconds),
+            extra: run.options.extra,
+            only: run.options.only.iter().copied().collect(),
+            with_tests: run.options.with_tests,
+        };
         let base = self.shared.gate.store.fact(&run.id, BASE).await?;
         let tests = load_tests(&self.shared.gate.state.run(&run.id).tests())?;
         Plan::new(run.id.clone(), &source, base, target, requested, self.shared.watched.limits, tests.as_ref())

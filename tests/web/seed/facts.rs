@@ -51,6 +51,8 @@ pub(super) fn good(recipe: &str, started: Timestamp) -> RunFacts {
         checks: Vec::new(),
         extras_left: Vec::new(),
         not_applicable: BTreeMap::new(),
+        only: std::collections::BTreeSet::new(),
+        with_tests: false,
         floor: FloorFacts {
             converged: Some(Converged { services: 2, ms: 11_320 }),
             http: vec![HttpFact {
