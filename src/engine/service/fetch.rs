@@ -87,7 +87,7 @@ impl Service {
     /// What the recipe needs of a target. One that cannot be read needs nothing: its lint will say why.
     fn needs(&self, run: &Asked, source: &git::Source, tests: Option<&Frozen>) -> Needs {
         let read = tests.and_then(|tests| TestsFile::read(&tests.text).ok()).unwrap_or_default();
-        let weight = held(&self.shared.enrolment).weight(&run.recipe);
+        let weight = read.weight.unwrap_or_else(|| held(&self.shared.enrolment).weight(&run.recipe));
         let plan = self.shared.targets.first().map(|target| {
             let plan = Plan::new(
                 run.id.clone(),
