@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_canonical_comes_before_any_tag_and_one_of_the_same_version_steps_back() {
+    fn s05_a_canonical_comes_before_any_tag_and_one_of_the_same_version_steps_back() {
         let green = ["1.0.0+1", "1.1.0+1"];
         let (base, why) = chosen(Some("1.1.0+1"), &green, &["1.0.5+1"]);
         assert_eq!(base.as_deref(), Some("1.0.0+1"));
@@ -439,7 +439,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_choice_is_older_and_nothing_older_is_newer(
+        fn s05_the_choice_is_older_and_nothing_older_is_newer(
             names in prop::collection::btree_set(tag_name(), 0..12),
             head in "[0-2]\\.[0-2]\\.[0-2]\\+v?[0-2]",
             turn in 0_usize..12,

@@ -92,6 +92,22 @@ fn s04_the_next_older_version_is_the_base_when_the_first_choice_does_not_deploy(
 }
 
 #[test]
+fn s05_a_head_of_the_version_that_is_published_already_steps_back_to_the_one_before() {
+    let lab = lab();
+    let (recipe, compose) = published();
+    recipe.publish("1.1.0+1.1.0");
+    // Something else changes, and the version stays.
+    recipe.write("compose.yml", &edited(&compose, &[("WEB_TITLE=${TITLE}", "WEB_TITLE=${TITLE} once more")]));
+    let finished = lab.run_in(&recipe.path(), &[]).finish();
+    finished.assert(0, "green");
+    let results = finished.results();
+    assert_eq!(results.recipe.base.as_ref().unwrap().version.as_deref(), Some("1.0.0+1.0.0"));
+    assert_eq!(results.recipe.base_why, "the newest published version older than this one");
+    assert_eq!(results.rungs.upgrade.state, RungState::Pass);
+    lab.assert_untouched();
+}
+
+#[test]
 fn s07_an_upgrade_that_swarm_rolls_back_is_red_with_the_new_tasks_failure() {
     let lab = lab();
     let (recipe, compose) = published();
