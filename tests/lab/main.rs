@@ -14,6 +14,7 @@ mod endings;
 mod faults;
 mod findings;
 mod images;
+mod inside;
 mod kept;
 mod ladder;
 mod leftovers;
