@@ -7,6 +7,7 @@ use crate::domain::compare::{
     SettingsDifference, SourceDifference, Told,
 };
 use crate::domain::results::{Image, count, duration};
+use crate::domain::verdict::RungResult;
 
 /// Characters of a value in a column; the page and `--json` have more of it.
 const COLUMN: usize = 44;
@@ -37,7 +38,7 @@ pub fn text(comparison: &Comparison, names: &Pair<String>, colour: bool) -> Stri
         table.row(fact.name, &fact.values);
     }
     for it in &comparison.rungs {
-        let state = |result: &crate::domain::verdict::RungResult| {
+        let state = |result: &RungResult| {
             let shown = words::rung(result.state);
             format!("{} {}", shown.glyph, shown.word)
         };
@@ -241,15 +242,16 @@ pub fn length_of(ms: Option<u64>) -> String {
 #[must_use]
 pub fn folded(comparison: &Comparison) -> Option<String> {
     let times = &comparison.times;
-    let phases = count(times.folded, "phase differs", "phases differ");
-    let more = if times.phases.is_empty() { "" } else { "more " };
-    (times.folded > 0)
-        .then(|| format!("{} by less than 0.5 s each, {} together", insert(&phases, more), longer(times.folded_ms)))
-}
-
-/// `6 phases differ` → `6 more phases differ`.
-fn insert(counted: &str, word: &str) -> String {
-    counted.split_once(' ').map_or_else(|| counted.to_owned(), |(number, rest)| format!("{number} {word}{rest}"))
+    let together = longer(times.folded_ms);
+    match (times.folded, times.phases.is_empty()) {
+        (0, _) => None,
+        (1, false) => Some(format!("1 more phase differs by less, {together}")),
+        (folded, false) => Some(format!("{folded} more phases differ by less, {together} together")),
+        (folded, true) => {
+            let phases = count(folded, "phase differs", "phases differ");
+            Some(format!("{phases} by less than 0.5 s each, {together} together"))
+        }
+    }
 }
 
 fn times(out: &mut String, comparison: &Comparison, names: &Pair<String>, pen: Pen) {
@@ -288,6 +290,13 @@ pub fn log_said(found: Option<&LogDifference>) -> String {
     said.join("; ")
 }
 
+/// `21 lines in run 52, 2 in run 47`.
+#[must_use]
+pub fn lines_said(source: &SourceDifference, names: &Pair<String>) -> String {
+    let lines = &source.lines;
+    format!("{} in {}, {} in {}", count(lines.this, "line", "lines"), names.this, lines.other, names.other)
+}
+
 /// What is said behind the lines of a source.
 #[must_use]
 pub fn source_said(source: &SourceDifference, shown: usize) -> Option<String> {
@@ -309,9 +318,8 @@ fn log(out: &mut String, found: Option<&LogDifference>, names: &Pair<String>, pe
         out.push_str(&format!("  + only in {}, − only in {}\n", names.this, names.other));
     }
     for source in &found.sources {
-        let lines = source.lines.map(|lines| count(*lines, "line", "lines"));
         let name = pen.bold(&clean::line(&source.source));
-        out.push_str(&format!("\n    {name}: {}, {}\n", lines.this, lines.other));
+        out.push_str(&format!("\n    {name}: {}\n", lines_said(source, names)));
         source.only.iter().take(LINES).for_each(|line| out.push_str(&only(line, pen)));
         if let Some(said) = source_said(source, LINES) {
             out.push_str(&format!("      … {said}\n"));

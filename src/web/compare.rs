@@ -1,6 +1,6 @@
 //! Two runs side by side.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use askama::Template;
 use axum::Extension;
@@ -8,15 +8,16 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::error::Failed;
-use super::frame::Frame;
+use super::frame::{Frame, capital};
 use super::run::{BODY, LOOKED_AT, results};
 use super::view::Row;
 use super::visitor::Visitor;
 use super::{Here, Site, rendered, run_number};
+use crate::adapters::logread::Index;
 use crate::adapters::store::Shown;
-use crate::domain::compare::{Comparison, Of, Pair, compare};
-use crate::domain::results::count;
+use crate::domain::compare::{Comparison, ImageChange, Of, Pair, compare};
 use crate::engine::beside::Beside;
+use crate::engine::state::RunFolder;
 use crate::report::{clean_line, compare as words, words as said};
 
 /// How much is shown.
@@ -112,9 +113,11 @@ pub(super) async fn with_last_green(
     Extension(visitor): Extension<Visitor>,
     Path(number): Path<String>,
 ) -> Result<Response, Failed> {
-    let number = within(&site, &number, "compare").await?;
-    let run = run(&site, number).await?;
-    let green = site.service.store().show_green_before(&run.recipe, number).await?;
+    let (run, by_id) = named(&site, &number).await?;
+    if by_id {
+        return Err(Failed::Elsewhere(format!("/runs/{}/compare", run.number)));
+    }
+    let green = site.service.store().show_green_before(&run.recipe, run.number).await?;
     let other = green.ok_or(Failed::NoSuch("green run of this recipe before that run"))?;
     compared(&site, visitor, Pair { this: run, other }).await
 }
@@ -125,28 +128,21 @@ pub(super) async fn page(
     Extension(visitor): Extension<Visitor>,
     Path((number, other)): Path<(String, String)>,
 ) -> Result<Response, Failed> {
-    let number = within(&site, &number, &format!("compare/{other}")).await?;
-    let other = match run_number(&site, &other).await {
-        Err(Failed::Elsewhere(run)) => {
-            let other = run.trim_start_matches("/runs/");
-            return Err(Failed::Elsewhere(format!("/runs/{number}/compare/{other}")));
-        }
-        other => other?,
-    };
-    let runs = Pair { this: run(&site, number).await?, other: run(&site, other).await? };
-    compared(&site, visitor, runs).await
-}
-
-/// The number of a run; from its id it leads to the same page of the number.
-async fn within(site: &Site, number: &str, page: &str) -> Result<i64, Failed> {
-    match run_number(site, number).await {
-        Err(Failed::Elsewhere(run)) => Err(Failed::Elsewhere(format!("{run}/{page}"))),
-        other => other,
+    let ((this, this_by_id), (other, other_by_id)) = (named(&site, &number).await?, named(&site, &other).await?);
+    if this_by_id || other_by_id {
+        return Err(Failed::Elsewhere(format!("/runs/{}/compare/{}", this.number, other.number)));
     }
+    compared(&site, visitor, Pair { this, other }).await
 }
 
-async fn run(site: &Site, number: i64) -> Result<Shown, Failed> {
-    site.service.store().show_run(number).await?.ok_or(Failed::NoSuch("run of that number"))
+/// The run that a part of the path names, and whether it does so by the run's id: its number is the better address.
+async fn named(site: &Site, part: &str) -> Result<(Shown, bool), Failed> {
+    let (number, by_id) = match run_number(site, part).await {
+        Err(Failed::Elsewhere(run)) => (run_number(site, run.trim_start_matches("/runs/")).await?, true),
+        other => (other?, false),
+    };
+    let run = site.service.store().show_run(number).await?.ok_or(Failed::NoSuch("run of that number"))?;
+    Ok((run, by_id))
 }
 
 async fn compared(site: &Site, visitor: Visitor, runs: Pair<Shown>) -> Result<Response, Failed> {
@@ -168,8 +164,8 @@ async fn compared(site: &Site, visitor: Visitor, runs: Pair<Shown>) -> Result<Re
 /// What is stored of a run.
 struct Stored {
     json: String,
-    folder: crate::engine::state::RunFolder,
-    index: Arc<std::sync::Mutex<crate::adapters::logread::Index>>,
+    folder: RunFolder,
+    index: Arc<Mutex<Index>>,
 }
 
 impl Stored {
@@ -213,7 +209,7 @@ fn view<'a>(comparison: &'a Comparison, numbers: &Pair<i64>, limits: Limits) -> 
         cells(format!("rung {}", it.rung.name()), "", state)
     });
     let same: Vec<_> = comparison.facts.iter().filter(|fact| fact.same).map(|fact| fact.name).collect();
-    let changed = comparison.images.iter().filter(|pair| pair.change != crate::domain::compare::ImageChange::Same);
+    let changed = comparison.images.iter().filter(|pair| pair.change != ImageChange::Same);
     let images = changed.map(|pair| {
         let values = pair.images.map(|image| words::image_said(image.as_ref()));
         cells(pair.service.clone(), words::image_is(pair.change), values)
@@ -234,11 +230,11 @@ fn view<'a>(comparison: &'a Comparison, numbers: &Pair<i64>, limits: Limits) -> 
         images: some(images.collect(), limits.rows, &mut left_out),
         images_same: words::images_same(&comparison.images).map(|said| short(&said, limits.value)),
         settings: some(settings.collect(), limits.rows, &mut left_out),
-        settings_said: words::settings_said(comparison.settings.as_ref()),
+        settings_said: words::settings_said(comparison.settings.as_ref()).map(|said| capital(&said)),
         phases: some(phases.collect(), limits.rows, &mut left_out),
         folded: words::folded(comparison),
         log_said: short(&words::log_said(comparison.log.as_ref()), 2 * limits.value),
-        sources: sources(comparison, numbers, limits, &mut left_out),
+        sources: sources(comparison, (numbers, &names), limits, &mut left_out),
         names,
         numbers: *numbers,
         left_out,
@@ -257,7 +253,12 @@ fn found<'a>(comparison: &'a Comparison, limits: Limits, left_out: &mut usize) -
     both.into_iter().filter(|(_, findings)| !findings.is_empty()).collect()
 }
 
-fn sources(comparison: &Comparison, numbers: &Pair<i64>, limits: Limits, left_out: &mut usize) -> Vec<Source> {
+fn sources(
+    comparison: &Comparison,
+    (numbers, names): (&Pair<i64>, &Pair<String>),
+    limits: Limits,
+    left_out: &mut usize,
+) -> Vec<Source> {
     let all = comparison.log.iter().flat_map(|log| &log.sources).enumerate().map(|(nth, source)| {
         let only = source.only.iter().take(limits.lines).map(|line| {
             let (sign, class) = match line.of {
@@ -273,10 +274,9 @@ fn sources(comparison: &Comparison, numbers: &Pair<i64>, limits: Limits, left_ou
                 times: line.times,
             }
         });
-        let counted = source.lines.map(|lines| count(*lines, "line", "lines"));
         Source {
             name: short(&source.source, limits.value),
-            lines: format!("{}, {}", counted.this, counted.other),
+            lines: words::lines_said(source, names),
             only: only.collect(),
             said: words::source_said(source, limits.lines),
             open: nth == 0,

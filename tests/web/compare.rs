@@ -69,7 +69,7 @@ async fn a_red_run_is_compared_with_the_last_green_one_by_a_link_of_its_page() {
         assert!(page.contains(says), "{says}: {page}");
     }
     assert!(!page.contains("hunter"), "a secret is shown");
-    assert!(plain.contains("not compared: the recipe&#39;s files of one of the runs were not kept"));
+    assert!(plain.contains("Not compared: the recipe&#39;s files of one of the runs were not kept"));
 }
 
 #[tokio::test]
