@@ -331,7 +331,7 @@ fn images_of(results: &Results) -> BTreeMap<String, Image> {
 
 fn image_change(images: &Pair<Option<Image>>) -> ImageChange {
     match (&images.this, &images.other) {
-        (Some(_), None) | (None, None) => ImageChange::Added,
+        (Some(_) | None, None) => ImageChange::Added,
         (None, Some(_)) => ImageChange::Removed,
         (Some(this), Some(other)) if this.image != other.image => ImageChange::Renamed,
         (Some(this), Some(other)) => match (&this.digest, &other.digest) {

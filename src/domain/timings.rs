@@ -38,8 +38,8 @@ impl fmt::Display for Percent {
 
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[expect(clippy::cast_precision_loss, reason = "tenths of a percent are few")]
-        serializer.serialize_f64(self.0 as f64 / 10.0)
+        // Of what overlaps the share may be more than everything, but never that much.
+        serializer.serialize_f64(f64::from(u32::try_from(self.0).unwrap_or(u32::MAX)) / 10.0)
     }
 }
 

@@ -23,7 +23,7 @@ fn said(this: &Results, other: &Results, kept: bool) -> Comparison {
         Settings::of(&files(&[(".env.sample", &env), ("abra.sh", &abra_sh)]), &BTreeMap::new())
     };
     let settings = Pair { this: settings("new", "v2"), other: settings("old", "v1") };
-    let results = Pair { this: this, other: other };
+    let results = Pair { this, other };
     let side = |of: Of| {
         let lines = logs.of(of);
         Side {
