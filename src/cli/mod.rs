@@ -1,6 +1,7 @@
 //! The command line: arguments to wiring, errors to exit codes. Standard output is data, everything else is standard error.
 
 mod check_config;
+mod compare;
 mod control;
 mod db;
 mod deploy;
@@ -15,7 +16,9 @@ mod run;
 mod runner;
 mod serve;
 mod settings;
+mod stored;
 mod target;
+mod timings;
 mod verify;
 
 use std::path::PathBuf;
@@ -108,6 +111,10 @@ enum Command {
     LintTests(lint_tests::Arguments),
     /// Propose a first tests file for a recipe
     Init(init::Arguments),
+    /// Put two runs side by side: what differs in what was tested, its images, settings, times and logs
+    Compare(compare::Arguments),
+    /// Tell where the time of runs went: phases, the longest first, and how much they explain
+    Timings(timings::Arguments),
     /// Check the signature of results, and the files beside them: exit code 0 or 1
     Verify(verify::Arguments),
     /// Look at targets, and set up hosts to be some
@@ -186,6 +193,8 @@ async fn dispatch(command: Command) -> anyhow::Result<Exit> {
         Command::Lint(arguments) => lint::lint(arguments).await,
         Command::LintTests(arguments) => lint_tests::lint_tests(arguments).await,
         Command::Init(arguments) => init::init(arguments).await,
+        Command::Compare(arguments) => compare::compare(&arguments).await,
+        Command::Timings(arguments) => timings::timings(&arguments).await,
         Command::Verify(arguments) => verify::verify(&arguments).await,
         Command::Target(command) => target::target(command).await,
         Command::Runner(command) => runner::runner(command).await,
@@ -215,6 +224,7 @@ fn complain(error: &anyhow::Error) -> Exit {
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
         || error.downcast_ref::<verify::VerifyError>().is_some()
+        || error.downcast_ref::<stored::RunError>().is_some()
         || error.downcast_ref::<lint_tests::PlaceError>().is_some()
         || error.downcast_ref::<ControlError>().is_some_and(ControlError::is_usage)
         || error.downcast_ref::<EngineError>().is_some_and(EngineError::is_usage);

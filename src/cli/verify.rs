@@ -17,7 +17,7 @@ use crate::engine::state::StateFolder;
 use crate::report::clean_line;
 
 /// Results are far smaller.
-const LARGEST_RESULTS: u64 = 64 << 20;
+pub(super) const LARGEST_RESULTS: u64 = 64 << 20;
 /// A signature, or a list of keys.
 const LARGEST: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -91,7 +91,7 @@ fn with_sig(results: &Path) -> PathBuf {
     name.into()
 }
 
-fn read(path: &Path, most: u64) -> Result<Vec<u8>, VerifyError> {
+pub(super) fn read(path: &Path, most: u64) -> Result<Vec<u8>, VerifyError> {
     let file = |source| VerifyError::File { path: path.to_owned(), source };
     let mut content = Vec::new();
     File::open(path).map_err(file)?.take(most + 1).read_to_end(&mut content).map_err(file)?;

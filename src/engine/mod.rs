@@ -4,6 +4,7 @@
 //! that was killed is followed by one that goes on where it stopped.
 
 pub mod base;
+pub mod beside;
 mod claim;
 pub mod doctor;
 mod error;

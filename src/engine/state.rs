@@ -139,6 +139,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// This folder, which is a run's, or one with copies of a run's files.
+    #[must_use]
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     /// Makes the folder and takes the run's lock, which ends with this process, however that ends.
     ///
     /// # Errors

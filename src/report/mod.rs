@@ -5,6 +5,7 @@
 
 mod body;
 mod clean;
+pub mod compare;
 mod fold;
 mod html;
 mod junit;
@@ -17,6 +18,7 @@ mod sarif;
 mod schema;
 mod text;
 mod timeline;
+pub mod timings;
 pub mod words;
 
 pub use self::body::{Body, Excerpt, Files, Limits, Part, body, parts};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{clean, words};
 use crate::domain::results::{By, Mark, Results, Timing, duration};
+use crate::domain::timings::covered;
 use crate::domain::verdict::deciding;
 
 /// Where the axis begins and how long it is, in units of the picture.
@@ -127,7 +128,7 @@ impl Phase {
     }
 
     fn length(&self) -> u64 {
-        union(self.parts.iter().map(|(begin, end, _)| (*begin, *end)).collect())
+        covered(self.parts.iter().map(|(begin, end, _)| (*begin, *end)).collect())
     }
 }
 
@@ -213,21 +214,11 @@ const fn class(by: By) -> &'static str {
 fn shares(phases: &[Phase]) -> Vec<Share> {
     let of = |by| {
         let parts = phases.iter().flat_map(|phase| &phase.parts).filter(|(_, _, whose)| *whose == by);
-        union(parts.map(|(begin, end, _)| (*begin, *end)).collect())
+        covered(parts.map(|(begin, end, _)| (*begin, *end)).collect())
     };
     let shares = [By::Docker, By::App, By::CcCi].map(|by| (by, of(by)));
     let shares = shares.into_iter().filter(|(_, ms)| *ms > 0);
     shares.map(|(by, ms)| Share { class: class(by), who: words::whose(by), length: duration(ms) }).collect()
-}
-
-fn union(mut parts: Vec<(u64, u64)>) -> u64 {
-    parts.sort_unstable();
-    let (mut covered, mut upto) = (0_u64, 0_u64);
-    for (begin, end) in parts {
-        covered = covered.saturating_add(end.saturating_sub(begin.max(upto)));
-        upto = upto.max(end);
-    }
-    covered
 }
 
 /// Round instants for the axis, at most nine.
@@ -278,11 +269,6 @@ mod tests {
         let row = picture.rows.iter().find(|row| row.name == "converge").unwrap();
         assert_eq!((row.marks.len(), row.decided), (3, Some(row.end)));
         assert_eq!(picture.marked, ["app exits with 1 at 9.1 s, 15.2 s, 21.3 s", "✕ decided at 21.3 s"]);
-    }
-
-    #[test]
-    fn time_that_overlaps_is_counted_once() {
-        assert_eq!(union(vec![(0, 10), (5, 15), (20, 30), (22, 23)]), 25);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod actions;
 mod badge;
+mod compare;
 mod error;
 mod files;
 mod flakes;
@@ -110,6 +111,8 @@ pub fn router(service: Service, options: Options) -> Router {
         .route("/", get(now::page))
         .route("/runs", get(list::page))
         .route("/runs/{number}", get(run::page))
+        .route("/runs/{number}/compare", get(compare::with_last_green))
+        .route("/runs/{number}/compare/{other}", get(compare::page))
         .route("/runs/{number}/log", get(log::page))
         .route("/runs/{number}/live", get(live::stream))
         .route("/runs/{number}/secrets", get(kept::page))

@@ -19,16 +19,16 @@ use super::visitor::Visitor;
 use super::why::{self, Waits};
 use super::{Here, SCRIPT, STYLE, Site, rendered, run_number};
 use crate::adapters::logread::{self, From};
-use crate::adapters::store::{Phase, Shown};
+use crate::adapters::store::{Phase, Shown, Store};
 use crate::domain::finding::Finding;
 use crate::domain::results::{By, Results, Timing, duration, ms_between};
 use crate::engine::state::RunFile;
 use crate::report::{self, Body, Excerpt, Files, Limits, Times};
 
 /// Bytes that a body may have, so that the page with its frame, style and script is no more than 60 KB.
-const BODY: usize = 60_000 - STYLE.len() - SCRIPT.len() - 6_000;
+pub(super) const BODY: usize = 60_000 - STYLE.len() - SCRIPT.len() - 6_000;
 /// Bytes of a log that are looked at for lines around the cause: its beginning and its end.
-const LOOKED_AT: u64 = 4 << 20;
+pub(super) const LOOKED_AT: u64 = 4 << 20;
 /// Bodies that are kept: what has ended does not change.
 const KEPT: usize = 32;
 /// The last lines of the log, while it runs.
@@ -50,7 +50,17 @@ struct Around {
     has_evidence: bool,
     /// The last green run of the recipe, where it is another one.
     last_green: Option<Row>,
+    /// What it can be compared with: the last green run before a red one, else the run before.
+    compare: Option<Compare>,
     usually: Option<String>,
+}
+
+/// A run that this one can be compared with.
+enum Compare {
+    /// The last green one before this red one.
+    LastGreen,
+    /// The run before.
+    Before(i64),
 }
 
 #[derive(Template)]
@@ -106,18 +116,30 @@ pub(super) async fn page(
 }
 
 async fn around(site: &Site, run: Shown) -> Result<Around, Failed> {
-    let green = site.service.store().show_last_green(&run.recipe).await?;
+    let store = site.service.store();
+    let green = store.show_last_green(&run.recipe).await?;
+    let has_results = store.has_results(run.number).await?;
+    let compare = if has_results { compare(store, &run).await? } else { None };
     Ok(Around {
         pull_page: run.pull.and_then(|pull| site.service.pull_page(&run.repository, pull)),
         from_forge: run.head.is_some(),
         has_log: run.started_at.is_some() && run.has_files,
         has_files: run.has_files,
         has_evidence: run.has_files && site.service.state().run(&run.id).file(RunFile::Evidence).exists(),
-        has_results: site.service.store().has_results(run.number).await?,
+        has_results,
+        compare,
         last_green: green.filter(|green| green.number != run.number).map(Row::from),
         usually: site.service.usual(&run.recipe).await?.map(|usual| duration(why::ms(usual))),
         row: Row::from(run),
     })
+}
+
+async fn compare(store: &Store, run: &Shown) -> Result<Option<Compare>, Failed> {
+    if run.verdict.as_deref() == Some("red") && store.show_green_before(&run.recipe, run.number).await?.is_some() {
+        return Ok(Some(Compare::LastGreen));
+    }
+    let before = store.show_ended_before(&run.recipe, run.number).await?;
+    Ok(before.map(|before| Compare::Before(before.number)))
 }
 
 async fn waiting(site: &Site, (frame, around): (Frame, Around), run: &Shown) -> Result<Waiting, Failed> {

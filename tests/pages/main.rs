@@ -68,6 +68,9 @@ fn pages(numbers: &seed::Numbers) -> Vec<(&'static str, String)> {
         ("waiting", run(numbers.waiting)),
         ("log", format!("/runs/{}/log", numbers.red)),
         ("log-harm", format!("/runs/{}/log", numbers.harm)),
+        ("compare", format!("/runs/{}/compare", numbers.red)),
+        ("compare-heavy", format!("/runs/{}/compare/{}", numbers.heavy, numbers.red)),
+        ("compare-harm", format!("/runs/{}/compare/{}", numbers.harm, numbers.green)),
         ("not-there", "/runs/999".into()),
     ]
 }

@@ -23,6 +23,9 @@ pub(super) fn all(numbers: &seed::Numbers) -> Vec<String> {
     let seed::Numbers { green, red, heavy, lost, never, harm, running, waiting } = *numbers;
     all.extend([green, red, heavy, lost, never, harm, running, waiting].map(|number| format!("/runs/{number}")));
     all.extend([red, heavy, harm, running, waiting].map(|number| format!("/runs/{number}/log")));
+    all.push(format!("/runs/{red}/compare"));
+    let pairs = [(red, green), (harm, heavy), (heavy, harm), (green, lost), (red, red)];
+    all.extend(pairs.map(|(this, other)| format!("/runs/{this}/compare/{other}")));
     all
 }
 
@@ -186,6 +189,10 @@ async fn what_is_not_there_is_a_page_with_ways_out() {
         "/runs/999/log",
         "/runs/999/live",
         "/runs/1/log?from=x",
+        "/runs/999/compare",
+        "/runs/1/compare/999",
+        "/runs/1/compare/abc",
+        "/runs/1/compare/../2",
     ] {
         let response = site.get(path).await;
         assert_eq!(response.status(), 404, "{path}");

@@ -110,6 +110,30 @@ impl Store {
         Ok(self.show(&format!("WHERE recipe = ? AND {LAST_GREEN}"), &[Bind::Text(recipe)]).await?.pop())
     }
 
+    /// The newest green run of a recipe that has a smaller number and results.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn show_green_before(&self, recipe: &str, number: i64) -> Result<Option<Shown>, StoreError> {
+        self.show_before("verdict = 'green'", recipe, number).await
+    }
+
+    /// The newest run of a recipe that has ended, with a smaller number and results.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn show_ended_before(&self, recipe: &str, number: i64) -> Result<Option<Shown>, StoreError> {
+        self.show_before("verdict IS NOT NULL", recipe, number).await
+    }
+
+    async fn show_before(&self, which: &str, recipe: &str, number: i64) -> Result<Option<Shown>, StoreError> {
+        let condition = format!(
+            "WHERE recipe = ? AND number < ? AND {which} AND EXISTS (SELECT 1 FROM report WHERE report.run = run.id)
+             ORDER BY number DESC LIMIT 1"
+        );
+        Ok(self.show(&condition, &[Bind::Text(recipe), Bind::Number(number)]).await?.pop())
+    }
+
     /// The newest run that says something of its recipe, green or red; one of the default branch before one of a pull request.
     ///
     /// # Errors
