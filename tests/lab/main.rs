@@ -7,6 +7,7 @@
 mod artefacts;
 mod as_written;
 mod bridge;
+mod canaries;
 mod claims;
 mod crash_loops;
 mod endings;
