@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
@@ -17,7 +17,8 @@ use super::{Exit, Places, progress};
 use crate::adapters::git;
 use crate::config;
 use crate::domain::canary::{
-    CORPUS, Canary, FILE, IMAGES, Judged, Naive, PARENTS, PARENTS_FOLDER, Parent, Sort, Told, parent, table,
+    CORPUS, Canary, CanaryError, FILE, IMAGES, Judged, Naive, PARENTS, PARENTS_FOLDER, Parent, Sort, Told, parent,
+    table,
 };
 use crate::domain::ids::RunId;
 use crate::domain::recipe::RecipeFiles;
@@ -166,9 +167,9 @@ fn read(file: &Path) -> anyhow::Result<String> {
     fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn chosen(corpus: Vec<Canary>, arguments: &Arguments) -> anyhow::Result<Vec<Canary>> {
+fn chosen(corpus: Vec<Canary>, arguments: &Arguments) -> Result<Vec<Canary>, CanaryError> {
     if let Some(unknown) = arguments.only.iter().find(|name| corpus.iter().all(|canary| canary.name != **name)) {
-        bail!("there is no canary `{unknown}`\nhint: `cc-ci canary --list`");
+        return Err(CanaryError::Unknown(unknown.clone()));
     }
     let wanted = |canary: &Canary| {
         (!arguments.smoke || canary.smoke) && (arguments.only.is_empty() || arguments.only.contains(&canary.name))

@@ -25,6 +25,9 @@ pub enum CanaryError {
         /// What is wrong, with its line.
         why: String,
     },
+    /// There is no such canary.
+    #[error("there is no canary `{0}`\nhint: `cc-ci canary --list` names all")]
+    Unknown(String),
     /// There is no such parent.
     #[error("canary {name}: there is no parent `{parent}`\nhint: there are {known}")]
     Parent {

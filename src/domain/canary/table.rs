@@ -111,12 +111,9 @@ const VERDICTS: [Verdict; 3] = [Verdict::Green, Verdict::Red, Verdict::NotJudged
 /// Rows: what a canary is. Columns: what was said of it.
 fn verdicts(all: &[Judged]) -> String {
     let with_naive = all.iter().any(|judged| judged.naive.is_some());
-    let beside = if with_naive { "    the naive way\n" } else { "\n" };
-    let naive = if with_naive { "    green    red" } else { "" };
-    let mut table = format!(
-        "                    cc-ci says{:16}{beside}it is        in all  green    red  not judged{naive}\n",
-        ""
-    );
+    let (beside, naive) = if with_naive { ("                    the naive way", "    green    red") } else { ("", "") };
+    let mut table =
+        format!("                    cc-ci says{beside}\nit is        in all  green    red  not judged{naive}\n");
     for verdict in VERDICTS {
         let these: Vec<&Judged> = all.iter().filter(|judged| judged.expected.verdict == verdict).collect();
         if these.is_empty() {
