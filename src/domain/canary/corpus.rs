@@ -63,7 +63,7 @@ corpus! {
     "restore-hook-fails"
     "dump-of-another-database"
     "restore-has-no-place"
-    "backup-hook-kills-the-database"
+    "backup-hook-stops-the-database"
     "page-without-its-title"
     "tests-file-misspelt"
     "waits-for-its-database"
