@@ -1,27 +1,23 @@
 //! `cc-ci deploy` and `cc-ci undeploy`: a recipe that stays. The lab deploys its gate so, with the documented semantics of a deploy and
 //! without abra; a test target is refused, since what is left there would be in the way of every run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
-use base64::Engine as _;
 use bollard::Docker;
-use bollard::models::SecretSpec;
 use clap::Args;
-use tokio::process::Command;
 
 use super::{Exit, Places};
+use crate::adapters::docker::connect;
+use crate::adapters::docker::stack::{make_secret, stack_deploy};
 use crate::adapters::docker::undeploy::undeploy as remove;
-use crate::adapters::docker::{Tried as _, connect};
 use crate::adapters::git;
 use crate::adapters::session::Session;
 use crate::config;
-use crate::domain::deployment::{self, Deployment, Facts, SecretPlan};
+use crate::domain::deployment::{self, Facts, SecretPlan};
 use crate::domain::ids::{DomainName, StackName};
-use crate::domain::recipe::RecipeFiles;
 use crate::domain::recipe::env::EnvFile;
 use crate::domain::target::{Role, Target};
 
@@ -76,8 +72,8 @@ pub(super) async fn deploy(arguments: DeployArguments) -> anyhow::Result<Exit> {
         forced: variables(&target, arguments.env.as_deref())?,
     };
     let deployment = deployment::plan(&source.files, &facts)?;
-    for secret in &deployment.secrets {
-        make_secret(&docker, secret, arguments.secrets.as_deref()).await?;
+    for planned in &deployment.secrets {
+        secret(&docker, planned, arguments.secrets.as_deref()).await?;
     }
     stack_deploy(&source.files, &deployment, &facts.stack, session.docker_socket()).await?;
     say(&format!("deployed {} as https://{}", source.name, facts.domain));
@@ -100,8 +96,8 @@ fn variables(target: &Target, file: Option<&Path>) -> anyhow::Result<BTreeMap<St
     Ok(variables)
 }
 
-/// A secret that exists keeps its value: Swarm's cannot change.
-async fn make_secret(docker: &Docker, secret: &SecretPlan, folder: Option<&Path>) -> anyhow::Result<()> {
+/// Its value comes from a file, or is drawn.
+async fn secret(docker: &Docker, secret: &SecretPlan, folder: Option<&Path>) -> anyhow::Result<()> {
     let file = folder.map(|folder| folder.join(&secret.name)).filter(|file| file.is_file());
     let value = match file {
         Some(file) => fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?,
@@ -114,48 +110,7 @@ async fn make_secret(docker: &Docker, secret: &SecretPlan, folder: Option<&Path>
             bail!("secret {} is not generated\nhint: put its value into a file of that name, `--secrets`", secret.name)
         }
     };
-    let spec = SecretSpec {
-        name: Some(secret.full_name.clone()),
-        labels: Some(HashMap::new()),
-        data: Some(base64::engine::general_purpose::STANDARD.encode(value)),
-        ..Default::default()
-    };
-    match docker.create_secret(spec).await.tried(format!("make secret {}", secret.full_name)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.status() == Some(409) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// The docker client of this machine reads the recipe's files and speaks with the target's engine through the session.
-async fn stack_deploy(
-    files: &RecipeFiles,
-    deployment: &Deployment,
-    stack: &StackName,
-    socket: &Path,
-) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    let own = (deployment.own_file.0.as_str(), deployment.own_file.1.as_bytes());
-    for (path, bytes) in files.iter().map(|(path, file)| (path, file.bytes.as_slice())).chain([own]) {
-        let place = folder.path().join(path);
-        fs::create_dir_all(place.parent().unwrap_or(folder.path()))?;
-        fs::write(place, bytes)?;
-    }
-    let mut command = Command::new("docker");
-    command.args(["stack", "deploy", "--detach=true", "--resolve-image=always"]);
-    for file in &deployment.compose_files {
-        command.args(["--compose-file", file]);
-    }
-    command.arg(stack.as_str()).current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
-    command.env_clear().envs(&deployment.env).env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-        .env("DOCKER_HOST", format!("unix://{}", socket.display()))
-        .env("DOCKER_CONFIG", folder.path().join(".docker"));
-    let output = command.output().await.context("cannot start docker\nhint: the docker client must be installed")?;
-    if !output.status.success() {
-        bail!("docker stack deploy failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
+    Ok(make_secret(docker, &secret.full_name, &value).await?)
 }
 
 #[expect(clippy::print_stderr, reason = "for the person at the terminal")]

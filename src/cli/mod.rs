@@ -1,5 +1,6 @@
 //! The command line: arguments to wiring, errors to exit codes. Standard output is data, everything else is standard error.
 
+mod canary;
 mod check_config;
 mod compare;
 mod control;
@@ -28,6 +29,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::adapters::git::SourceError;
 use crate::config::{ConfigError, InvalidSettings, LogFormat, LogSettings, state_folder};
+use crate::domain::canary::CanaryError;
 use crate::domain::deployment::PlanError;
 use crate::engine::EngineError;
 use crate::engine::service::control::ControlError;
@@ -80,6 +82,8 @@ Exit codes: 0 green, 1 red, 2 wrong usage, 3 not judged.";
 enum Command {
     /// Deploy a recipe on a test Swarm, judge it, and leave nothing behind
     Run(run::Arguments),
+    /// Judge recipes of which the right verdict and cause are known, and print how often that is what was said
+    Canary(canary::Arguments),
     /// Watch a forge: answer `!testme` on pull requests with a verdict
     Serve(serve::Arguments),
     /// Tell every setting of the service as it holds, and what is wrong with it
@@ -176,6 +180,7 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Run(arguments) => run::run(arguments).await,
+        Command::Canary(arguments) => canary::canary(arguments).await,
         Command::Serve(arguments) => serve::serve(arguments).await,
         Command::CheckConfig(arguments) => check_config::check_config(&arguments),
         Command::Doctor(arguments) => doctor::doctor(arguments).await,
@@ -223,6 +228,7 @@ fn complain(error: &anyhow::Error) -> Exit {
         || error.downcast_ref::<InvalidSettings>().is_some()
         || error.downcast_ref::<SourceError>().is_some()
         || error.downcast_ref::<PlanError>().is_some()
+        || error.downcast_ref::<CanaryError>().is_some()
         || error.downcast_ref::<verify::VerifyError>().is_some()
         || error.downcast_ref::<stored::RunError>().is_some()
         || error.downcast_ref::<lint_tests::PlaceError>().is_some()

@@ -123,7 +123,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         None => begin(gate, &arguments, sender).await?,
     };
     let (cancel, id) = (run.cancel(), run.plan().run.clone());
-    let interrupted = tokio::spawn(async move { interrupts.obey(&cancel, &id).await });
+    let left = format!("`cc-ci run --resume {id}` goes on with it, `cc-ci sweep` removes what it left");
+    let interrupted = tokio::spawn(async move { interrupts.obey(&cancel, &left).await });
     let results = run.drive().await;
     interrupted.abort();
     let outputs = run.outputs();
@@ -208,13 +209,13 @@ fn tests_file(folder: &Path) -> anyhow::Result<Frozen> {
 }
 
 /// Ctrl-C and SIGTERM.
-struct Interrupts {
+pub(super) struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Interrupts {
-    fn listen() -> std::io::Result<Self> {
+    pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
@@ -225,16 +226,14 @@ impl Interrupts {
         }
     }
 
-    /// The first one ends the run in good order, the second at once.
+    /// The first one ends the run in good order, the second at once; `hint` says what to do with what is left then.
     #[expect(clippy::print_stderr, reason = "the person at the terminal asked twice")]
-    async fn obey(&mut self, cancel: &CancellationToken, run: &RunId) {
+    pub(super) async fn obey(&mut self, cancel: &CancellationToken, hint: &str) {
         self.next().await;
         cancel.cancel();
         eprintln!("ending the run and cleaning up; once more ends at once and leaves things behind");
         self.next().await;
-        eprintln!(
-            "ended at once\nhint: `cc-ci run --resume {run}` goes on with it, `cc-ci sweep` removes what it left"
-        );
+        eprintln!("ended at once\nhint: {hint}");
         std::process::exit(3);
     }
 }

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod backup;
 pub mod base;
+pub mod canary;
 pub mod cancellation;
 pub mod canonical;
 pub mod checks;

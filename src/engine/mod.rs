@@ -10,6 +10,7 @@ pub mod doctor;
 mod error;
 pub mod fitness;
 mod logs;
+pub mod naive;
 pub mod plan;
 pub mod run;
 pub mod service;

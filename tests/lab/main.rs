@@ -8,6 +8,7 @@ mod artefacts;
 mod as_written;
 mod asked;
 mod bridge;
+mod canaries;
 mod claims;
 mod crash_loops;
 mod endings;

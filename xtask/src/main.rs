@@ -53,7 +53,8 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
-    /// Ten thousand schedules of faults on a forge on the wire, and a million inputs of each kind; needs neither Docker nor root
+    /// Ten thousand schedules of faults on a forge on the wire, and a million inputs of each kind; needs neither Docker nor root, but for
+    /// `--canaries`
     Soak {
         /// So many schedules; 0: none
         #[arg(long, value_name = "N", default_value_t = 10_000)]
@@ -64,6 +65,11 @@ enum Command {
         /// The first one's seed [default: drawn]
         #[arg(long, value_name = "S")]
         seed: Option<u64>,
+        /// All canaries too, twice, on the lab
+        #[arg(long)]
+        canaries: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// A wedged run, and two runs of another recipe behind it: how long they wait, without fail-fast and with it
     Incident {
@@ -166,8 +172,9 @@ fn run(command: Command) -> Result<ExitCode> {
             println!("{counted}");
             Ok(if counted.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Soak { schedules, inputs, seed } => {
-            test::soak(schedules, inputs, seed.unwrap_or_else(|| rand::random::<u32>().into()))
+        Command::Soak { schedules, inputs, seed, canaries, consent } => {
+            let seed = seed.unwrap_or_else(|| rand::random::<u32>().into());
+            test::soak(&test::Soak { schedules, inputs, seed, canaries: canaries.then_some(consent.yes) })
         }
         Command::Incident { fail_fast, deadline, consent } => {
             incident::incident(consent.yes, fail_fast, deadline).map(|()| ExitCode::SUCCESS)

@@ -12,6 +12,7 @@ pub mod runner;
 mod runner_image;
 mod silence;
 pub mod specs;
+pub mod stack;
 pub mod undeploy;
 
 use std::path::Path;

@@ -3,11 +3,14 @@
 
 mod command;
 mod history;
+mod publish;
 mod url;
 
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+
+pub use self::publish::publish;
 
 use self::command::{git, git_with, remotely, text};
 use self::history::Repository;

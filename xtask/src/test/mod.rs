@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is merged, lab included. A part that fails stops no other one.
 
+mod canaries;
 mod deny;
 mod figures;
 mod files;
@@ -24,7 +25,7 @@ use crate::lab::{self, Options};
 use crate::process::{cargo, exists};
 use crate::steps::say;
 use parts::Parts;
-pub(crate) use soak::soak;
+pub(crate) use soak::{Soak, soak};
 pub(crate) use tally::Tally;
 
 /// What a developer may choose.

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use super::{fuzz, in_checkout};
+use super::{canaries, fuzz, in_checkout};
 use crate::children::{end_on_signals, logged, start};
 use crate::lab::Places;
 use crate::process::{cargo_on, tail};
@@ -24,14 +24,24 @@ const SCHEDULES: &str = "s46_whatever_breaks_nothing_is_lost_and_nothing_doubled
 /// The last lines of a process that failed.
 const TAIL: usize = 60;
 
-/// Tells that many schedules and draws that many inputs, from this seed on; none of one sort leaves it out.
-pub(crate) fn soak(schedules: u64, inputs: u64, seed: u64) -> Result<ExitCode> {
+/// What to soak in: schedules and inputs from this seed on, none of one sort leaves it out; canaries where the lab may be used, with
+/// its consent.
+pub(crate) struct Soak {
+    pub(crate) schedules: u64,
+    pub(crate) inputs: u64,
+    pub(crate) seed: u64,
+    pub(crate) canaries: Option<bool>,
+}
+
+/// One after the other; what fails does not keep the next from being tried.
+pub(crate) fn soak(Soak { schedules, inputs, seed, canaries }: &Soak) -> Result<ExitCode> {
     end_on_signals()?;
     let checkout = Places::find()?.checkout;
     let logs = checkout.join("target/xtask-soak");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    let holds = (schedules == 0 || tell(&checkout, &logs, schedules, seed)?)
-        & (inputs == 0 || fuzz::fuzz(&checkout, &logs, inputs, seed)?);
+    let holds = (*schedules == 0 || tell(&checkout, &logs, *schedules, *seed)?)
+        & (*inputs == 0 || fuzz::fuzz(&checkout, &logs, *inputs, *seed)?)
+        & canaries.map_or(Ok(true), |yes| canaries::canaries(yes, &logs))?;
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
