@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask demo | test | incident | bench | chaos | soak`, `cargo xtask lab up | down | status |
-//! reset`.
+//! The project's own commands: `cargo xtask demo | test | sabotage | incident | bench | chaos | soak`, `cargo xtask lab up | down |
+//! status | reset`.
 
 mod bench;
 mod chaos;
@@ -10,6 +10,7 @@ mod gate;
 mod incident;
 mod lab;
 mod process;
+mod sabotage;
 mod serving;
 mod steps;
 mod test;
@@ -65,6 +66,8 @@ enum Command {
         #[arg(long, value_name = "S")]
         seed: Option<u64>,
     },
+    /// Put small faults into a copy of cc-ci, and see each noticed by the test that is to notice it; survivors fail the command
+    Sabotage(sabotage::Options),
     /// A wedged run, and two runs of another recipe behind it: how long they wait, without fail-fast and with it
     Incident {
         /// Only this one [default: both, and their ratio]
@@ -169,6 +172,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Soak { schedules, inputs, seed } => {
             test::soak(schedules, inputs, seed.unwrap_or_else(|| rand::random::<u32>().into()))
         }
+        Command::Sabotage(options) => sabotage::sabotage(&options),
         Command::Incident { fail_fast, deadline, consent } => {
             incident::incident(consent.yes, fail_fast, deadline).map(|()| ExitCode::SUCCESS)
         }
