@@ -191,7 +191,10 @@ fn try_together<'f>(tree: &mut Tree, program: &str, faults: &[&'f Fault]) -> Res
     }
     let each = begun.elapsed() / u32::try_from(faults.len()).unwrap_or(u32::MAX);
     let told = (0..faults.len()).filter(|fault| rounds.tells(*fault, &failed[*fault]));
-    Ok(told.map(|fault| (faults[fault], Outcome::Killed, each)).collect())
+    let told: Tried<'_> = told.map(|fault| (faults[fault], Outcome::Killed, each)).collect();
+    let names: Vec<&str> = told.iter().map(|(fault, ..)| fault.name.as_str()).collect();
+    say(format!("{} of {} are killed and told apart: {}", told.len(), faults.len(), names.join(", ")));
+    Ok(told)
 }
 
 fn try_alone<'f>(tree: &mut Tree, fault: &'f Fault) -> Result<(&'f Fault, Outcome, Duration)> {

@@ -13,7 +13,7 @@ use super::tree::Tree;
 use crate::children::{logged, start};
 use crate::process::{cargo, tail};
 
-/// What a test needs that never ends because of a fault.
+/// A test that takes longer does not end, because of a fault or for another reason.
 const QUICK: Duration = Duration::from_secs(600);
 const LAB: Duration = Duration::from_secs(3_600);
 /// The last lines of what did not work.
@@ -52,8 +52,8 @@ pub(super) fn run(tree: &Tree, program: &str, tests: &[&Test], tier: Tier) -> Re
     Ok(read(&String::from_utf8_lossy(&said), tests, &tail(&log, TAIL)))
 }
 
-/// Makes the lab's programs those of this folder.
-pub(super) fn in_tree(tree: &Tree) -> Command {
+/// Cargo in the copy.
+fn in_tree(tree: &Tree) -> Command {
     let mut command = cargo();
     command.current_dir(&tree.sources).env("CARGO_TARGET_DIR", &tree.build).env("INSTA_UPDATE", "no");
     command
