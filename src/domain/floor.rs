@@ -193,6 +193,12 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_the_proxy_has_for_every_host_is_no_apps() {
+        let page = seen(200, "welcome");
+        assert!(matches!(meaning(&route(None), &page, Some(&page)), Meaning::NotYet(_)));
+    }
+
+    #[test]
     fn a_page_names_its_title_and_its_own_assets() {
         let url = Url::parse("https://a.test/login").unwrap();
         let html = r#"<!doctype html><title> Sign

@@ -103,6 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn s67_a_value_is_hidden_wherever_it_stands() {
+        let mut masker = Masker::default();
+        masker.learn(&SecretString::from("hunter2".to_owned()));
+        assert_eq!(masker.mask("hunter2, hunter2hunter2 and hunter2"), "•••, •••••• and •••");
+    }
+
+    #[test]
     fn s67_values_are_hidden_in_addresses_and_base64_wherever_they_stand() {
         let secret = "p/w+with space&?é";
         let mut masker = Masker::default();

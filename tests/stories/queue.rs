@@ -197,6 +197,18 @@ async fn s93_a_push_to_the_default_branch_and_a_new_tag_are_run_once() {
 }
 
 #[tokio::test]
+async fn s93_a_green_pull_request_makes_no_base_that_is_known_to_be_good() {
+    let scene = Scene::begin().await;
+    scene.say("maintainer", "!testme");
+    scene.quiet().await;
+    let run = scene.runs().await.pop().unwrap();
+    scene.end(&run, Ends::Version("1.0.0+1.0.0")).await;
+    scene.quiet().await;
+    assert_eq!(scene.answers().len(), 1);
+    assert!(scene.store().canonicals(&run.recipe).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn s94_a_sweep_over_recipes_of_which_none_could_be_tested_is_an_error() {
     let mut scene = Scene::set().await;
     scene.watched.sweep_period = Some(Duration::from_secs(3600));

@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask demo | test | incident | bench | chaos | soak`, `cargo xtask lab up | down | status |
-//! reset`.
+//! The project's own commands: `cargo xtask demo | test | sabotage | incident | bench | chaos | soak`, `cargo xtask lab up | down |
+//! status | reset`.
 
 mod bench;
 mod chaos;
@@ -10,6 +10,7 @@ mod gate;
 mod incident;
 mod lab;
 mod process;
+mod sabotage;
 mod serving;
 mod steps;
 mod test;
@@ -71,6 +72,8 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
+    /// Put small faults into a copy of cc-ci, and see each noticed by the test that is to notice it; survivors fail the command
+    Sabotage(sabotage::Options),
     /// A wedged run, and two runs of another recipe behind it: how long they wait, without fail-fast and with it
     Incident {
         /// Only this one [default: both, and their ratio]
@@ -176,6 +179,7 @@ fn run(command: Command) -> Result<ExitCode> {
             let seed = seed.unwrap_or_else(|| rand::random::<u32>().into());
             test::soak(&test::Soak { schedules, inputs, seed, canaries: canaries.then_some(consent.yes) })
         }
+        Command::Sabotage(options) => sabotage::sabotage(&options),
         Command::Incident { fail_fast, deadline, consent } => {
             incident::incident(consent.yes, fail_fast, deadline).map(|()| ExitCode::SUCCESS)
         }

@@ -5,7 +5,7 @@ use super::swarm::{Lab, lab};
 use crate::domain::convergence::{Memory, Progress, Rules, fold, image_question, not_wanted, watch};
 use crate::domain::finding::{Finding, FindingKind as Kind};
 use crate::domain::stage::Stage;
-use crate::domain::swarm::{Mode, RestartCondition, TaskState, Update, UpdateState};
+use crate::domain::swarm::{Health, Mode, RestartCondition, Snapshot, TaskState, Update, UpdateState};
 
 fn kinds(progress: &Progress) -> Vec<Kind> {
     match progress {
@@ -66,6 +66,30 @@ fn s07_convergence_waits_until_the_update_is_completed() {
     );
     lab.updates[0] = Some(Update { state: UpdateState::Completed, message: String::new() });
     lab.play_on(ended.memory, 500, 2, &Rules::default()).is_green();
+}
+
+#[test]
+fn s15_one_of_two_wanted_tasks_is_not_all() {
+    let mut lab = lab([service("app").mode(Mode::Replicated(2))]);
+    let wanted = lab.wanted();
+    (0..300).for_each(|_| lab.step());
+    let mut snapshot = lab.snapshot();
+    let of = |snapshot: &Snapshot| fold(Memory::default(), &wanted, snapshot, &Rules::default(), Stage::Install).1;
+    assert_eq!(of(&snapshot), Progress::Converged);
+    snapshot.tasks.truncate(1);
+    assert!(matches!(of(&snapshot), Progress::Starting { .. }), "{:?}", of(&snapshot));
+}
+
+#[test]
+fn s22_a_task_that_runs_and_is_not_healthy_is_not_good() {
+    let mut lab = lab([service("app").healthcheck(1_000)]);
+    let wanted = lab.wanted();
+    (0..300).for_each(|_| lab.step());
+    let mut snapshot = lab.snapshot();
+    let of = |snapshot: &Snapshot| fold(Memory::default(), &wanted, snapshot, &Rules::default(), Stage::Install).1;
+    assert_eq!(of(&snapshot), Progress::Converged);
+    snapshot.containers.values_mut().for_each(|container| container.health = Some(Health::Starting));
+    assert!(matches!(of(&snapshot), Progress::Starting { .. }), "{:?}", of(&snapshot));
 }
 
 #[test]

@@ -130,6 +130,51 @@ fn a_red_lint_leaves_the_install_to_be_judged() {
 }
 
 #[test]
+fn a_finding_fails_its_own_rung_and_no_other() {
+    for rung in Rung::ALL {
+        let of = |class| {
+            let finding = Finding::new(FindingKind::CheckFailed, Stage::Checks, at(1_900), "x");
+            let results =
+                conclude(RunFacts { findings: vec![Finding { class, rung: Some(rung), ..finding }], ..good() });
+            Rung::ALL.map(|other| results.rungs.of(other).state)
+        };
+        let other_than_pass = |state| Rung::ALL.map(|other| if other == rung { state } else { RungState::Pass });
+        assert_eq!(of(Class::Recipe), other_than_pass(RungState::Fail), "{rung:?}");
+        assert_eq!(of(Class::Infra), other_than_pass(RungState::NotVerified), "{rung:?}");
+    }
+}
+
+#[test]
+fn no_check_that_was_carried_out_is_not_verified() {
+    assert_eq!(conclude(good()).rungs.checks.state, RungState::Pass);
+    let results = conclude(RunFacts { checks: Vec::new(), ..good() });
+    assert_eq!((results.rungs.checks.state, results.level), (RungState::NotVerified, 4));
+}
+
+#[test]
+fn a_restore_of_which_nothing_was_looked_for_is_not_verified() {
+    let mut facts = good();
+    facts.data.after_restore = Some(Survived::default());
+    let results = conclude(facts);
+    assert_eq!((results.rungs.backup.state, results.level), (RungState::NotVerified, 3));
+}
+
+#[test]
+fn no_rule_that_was_evaluated_is_not_verified() {
+    let results = conclude(RunFacts { lint_rules: 0, lint: Vec::new(), ..good() });
+    assert_eq!((results.rungs.lint.state, results.level), (RungState::NotVerified, 0));
+}
+
+#[test]
+fn what_was_not_compared_is_not_called_clean() {
+    for (nothing_left, claimed) in [(Some(true), true), (Some(false), false), (None, false)] {
+        let results = conclude(RunFacts { floor: FloorFacts { nothing_left, ..good().floor }, ..good() });
+        let claims = |lines: &[String]| lines.iter().any(|line| line.starts_with("nothing left behind: "));
+        assert_eq!((claims(&results.verified), claims(&results.not_verified)), (claimed, !claimed), "{nothing_left:?}");
+    }
+}
+
+#[test]
 fn leftovers_do_not_decide_but_are_said() {
     let finding = Finding::new(FindingKind::Leftovers, Stage::Teardown, at(19_000), "1 volume was left behind");
     let mut facts = RunFacts { findings: vec![finding], ..good() };
