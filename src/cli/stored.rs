@@ -66,7 +66,7 @@ impl<'a> Runs<'a> {
         }
         let path = Path::new(word);
         if path.exists() {
-            return Ok(beside(path)?);
+            return beside(path);
         }
         let id: RunId = word.parse().map_err(|_| RunError::NoRun(word.to_owned()))?;
         let (_, store) = self.store().await?;

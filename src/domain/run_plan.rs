@@ -185,7 +185,8 @@ fn wanted(shape: &Shape, so_far: &SoFar, stage: Stage) -> Result<(), String> {
         Stage::Upgrade if shape.data.is_ok() && !so_far.done(Stage::Seed) => {
             Err(format!("there is no data to look for afterwards: {}", so_far.cause(Stage::Seed)))
         }
-        Stage::Upgrade | Stage::Lint | Stage::Prepare | Stage::Teardown => Ok(()),
+        Stage::Install if with_base => after(Stage::Destroy, "what was there before could not be destroyed"),
+        Stage::Upgrade | Stage::Install | Stage::Lint | Stage::Prepare | Stage::Teardown => Ok(()),
         Stage::Backup => {
             shape.backup.clone()?;
             if with_base {
@@ -201,8 +202,6 @@ fn wanted(shape: &Shape, so_far: &SoFar, stage: Stage) -> Result<(), String> {
         Stage::Destroy if with_base => Ok(()),
         // What was installed stays, unless the backup is to come back into a fresh deploy.
         Stage::Destroy => after(Stage::Backup, "there is no backup to restore"),
-        Stage::Install if with_base => after(Stage::Destroy, "what was there before could not be destroyed"),
-        Stage::Install => Ok(()),
         Stage::Checks if !shape.checks => Err("none declared".to_owned()),
         Stage::Checks => after(Stage::Install, "the install failed"),
         Stage::Restore => {

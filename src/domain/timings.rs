@@ -197,7 +197,8 @@ pub fn is_cold(results: &Results) -> bool {
 /// counts once.
 #[must_use]
 pub fn lengths(results: &Results) -> BTreeMap<&str, (By, u64)> {
-    let mut all: BTreeMap<&str, (By, Vec<(u64, u64)>)> = BTreeMap::new();
+    type Parts = Vec<(u64, u64)>;
+    let mut all: BTreeMap<&str, (By, Parts)> = BTreeMap::new();
     for Timing { phase, start, ms, by } in &results.timings {
         // A phase may begin before what is taken as the run's start: its own length counts, whatever lies around it.
         let begin = since(results.started, *start);

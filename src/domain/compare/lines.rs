@@ -107,9 +107,9 @@ pub(super) fn difference(results: Pair<&Results>, logs: Pair<Log<'_>>, service: 
             continue;
         };
         if difference.sources.len() < SOURCES {
-            difference.sources.push(found)
+            difference.sources.push(found);
         } else {
-            difference.sources_left_out += 1
+            difference.sources_left_out += 1;
         }
     }
     difference.same.truncate(SOURCES);

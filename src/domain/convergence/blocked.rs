@@ -5,13 +5,19 @@ use std::time::Duration;
 use super::memory::{How, Life, Place};
 use super::{View, WantedService, between, sentences};
 use crate::domain::finding::{Class, Finding, FindingKind};
-use crate::domain::swarm::Mode;
+use crate::domain::swarm::{Mode, TaskState};
 
 /// A pending task is told only after this: a node or port may just be coming free.
 const PENDING_FOR: Duration = Duration::from_secs(2);
 
+/// A port that an older task of the same service holds, or held until a moment ago, is coming free.
+const COMING_FREE: Duration = Duration::from_secs(15);
+
 /// A global service whose constraints leave no node has no task at all, so only its absence tells.
 const NO_TASK_FOR: Duration = Duration::from_secs(8);
+
+/// How Swarm says that a node's port is taken.
+const PORT_TAKEN: &str = "port already in use";
 
 /// The evidence that names the image of an [`FindingKind::ImageMissing`].
 const IMAGE: &str = "image";
@@ -38,7 +44,10 @@ impl View<'_> {
 
     fn blocked(&self, service: &WantedService, place: &Place) -> Option<Finding> {
         let newest = place.newest()?;
-        if newest.blocked_since.is_some_and(|since| between(since, self.snapshot.at) >= PENDING_FOR) {
+        let waits_for_its_own = newest.error.contains(PORT_TAKEN) && self.gives_up_its_port(service);
+        if newest.blocked_since.is_some_and(|since| between(since, self.snapshot.at) >= PENDING_FOR)
+            && !waits_for_its_own
+        {
             return Some(self.pending(service, newest));
         }
         // Swarm tries again and again: what became of the last try counts until the next one has got further.
@@ -54,9 +63,18 @@ impl View<'_> {
         Some(finding.with("what Swarm says", tried.error.clone()).with("deciding exit", end.at.to_string()))
     }
 
+    /// Whether an older task of the service is ending, or has just ended: what it held is about to be free.
+    fn gives_up_its_port(&self, service: &WantedService) -> bool {
+        self.snapshot.tasks.iter().any(|task| {
+            task.service_id == service.id
+                && task.desired > TaskState::Running
+                && (task.state <= TaskState::Running || between(task.state_at, self.snapshot.at) < COMING_FREE)
+        })
+    }
+
     fn pending(&self, service: &WantedService, life: &Life) -> Finding {
         let error = &life.error;
-        let finding = if error.contains("port already in use") {
+        let finding = if error.contains(PORT_TAKEN) {
             self.finding(FindingKind::PortInUse, sentences::port_in_use(service, error))
         } else {
             let mut finding = self.finding(FindingKind::NoNode, sentences::no_node(service, error));

@@ -1,6 +1,7 @@
 //! What became of each rung: from findings first, then from what was shown; never more than that.
 
 use super::{SENTENCE, TITLE, bad_answer, by_findings, not_shown, passed, unfinished};
+use crate::domain::data::Survived;
 use crate::domain::results::facts::{Converged, FloorFacts, RunFacts};
 use crate::domain::results::{Archived, Severity, count, duration, one_line, size};
 use crate::domain::stage::{Rung, RungState, Stage};
@@ -179,7 +180,7 @@ pub(super) fn holding(checks: usize) -> String {
 
 /// What of its data an upgrade was seen to keep.
 fn kept(facts: &RunFacts) -> String {
-    match facts.data.after_upgrade.as_ref().map(|survived| survived.said()) {
+    match facts.data.after_upgrade.as_ref().map(Survived::said) {
         Some(Some(said)) => format!("{said} survived"),
         Some(None) => "no data could be looked for".to_owned(),
         None => "there was no data to look for".to_owned(),
