@@ -134,12 +134,13 @@ impl Runs<'_> {
         command
     }
 
-    /// One `cc-ci run`, from the start of the process to its end.
+    /// One `cc-ci run` of the install alone, which is what the script does; from the start of the process to its end.
     fn run(&self, recipe: &Path, verdict: &str) -> Result<Ended> {
         let out = tempfile::tempdir()?;
         let log = fs::File::create(out.path().join("said"))?;
         let mut command = Command::new(&self.binary);
         command.arg("run").arg(recipe).args(["--target", self.target.section()]).arg("--out").arg(out.path());
+        command.args(["--only", "install"]);
         command.arg("--targets").arg(self.places.targets_file()).arg("--state").arg(self.state.path());
         command.arg("--runner-image").arg(self.places.cc_ci.join("runner.tar"));
         command.stdout(log.try_clone()?).stderr(log);

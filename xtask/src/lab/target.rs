@@ -145,6 +145,8 @@ impl Target {
         let key = ensure_key(&folder)?;
         let wanted = images::id(TARGET.tag).ok_or_else(|| anyhow!("no image {}", TARGET.tag))?;
         if container_image(&self.container()).is_some_and(|image| image == wanted) && self.knows_key(&key.public) {
+            // A test that froze it may have been killed.
+            succeeds(&mut docker(["unpause", &self.container()]));
             run(&mut docker(["start", &self.container()]))?;
         } else {
             self.remove()?;
