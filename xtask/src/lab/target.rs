@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::images::{self, TARGET};
 use super::places::Places;
-use super::{NETWORK, base, container_image, ensure_network};
+use super::{NETWORK, base, container_image, ensure_network, hold};
 use crate::process::{docker, output, run, succeeds, until};
 
 /// What a nested engine can need beside the default capabilities. `SYS_RESOURCE` is left out: it may be missing from the machine's
@@ -138,6 +138,12 @@ impl Target {
         command
     }
 
+    /// A test that cut it off may have been killed.
+    fn is_cut_off_no_more(&self) {
+        let rule = ["iptables", "--delete", "INPUT", "--protocol", "tcp", "--dport", "22", "--jump", "DROP"];
+        while succeeds(&mut self.exec(rule)) {}
+    }
+
     /// Starts the target unless it runs; one made from an older image or for another key is made anew.
     pub(crate) fn ensure(&self, places: &Places) -> Result<Access> {
         ensure_network()?;
@@ -145,9 +151,15 @@ impl Target {
         let key = ensure_key(&folder)?;
         let wanted = images::id(TARGET.tag).ok_or_else(|| anyhow!("no image {}", TARGET.tag))?;
         if container_image(&self.container()).is_some_and(|image| image == wanted) && self.knows_key(&key.public) {
-            // A test that froze it may have been killed.
-            succeeds(&mut docker(["unpause", &self.container()]));
+            let held = hold(self)?;
+            if held.is_some() {
+                // A test that froze it may have been killed.
+                succeeds(&mut docker(["unpause", &self.container()]));
+            }
             run(&mut docker(["start", &self.container()]))?;
+            if held.is_some() {
+                self.is_cut_off_no_more();
+            }
         } else {
             self.remove()?;
             self.create(&key.public)?;
