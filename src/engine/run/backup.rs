@@ -82,8 +82,8 @@ impl Run {
                 return Err(self.empty(live, part, format!("{} cannot be backed up: {why}", part.said())));
             }
             let listed = self.listed(live, &name).await?;
-            // A volume may be empty but for the planted file; what a label names by its path must hold something.
-            if !part.whole && listed.bytes == 0 {
+            // A volume may be empty but for the planted file, and so may a folder; a file that a label names must hold something.
+            if !part.whole && listed.files > 0 && listed.bytes == 0 {
                 return Err(self.empty(live, part, format!("the backup is empty: {} holds nothing", part.said())));
             }
             archived.push(Archived { what: part.said(), files: listed.files, bytes: listed.bytes });
