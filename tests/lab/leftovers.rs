@@ -33,7 +33,7 @@ fn s65_what_nobody_knows_or_cannot_be_removed_quarantines_the_target_until_it_is
     let (lab, organisation) = (lab(), Organisation::new());
     let pull = organisation.pull_request("good");
     let serving = organisation.serve(&lab);
-    pull.say("maintainer", "!testme");
+    pull.say("maintainer", "!testme --only install");
     // Somebody takes hold of the app's volume: it cannot be removed, and the holder is unknown.
     let volume = until("the app's volume", || {
         let names = lab.docker(&["volume", "ls", "--quiet"]);
@@ -49,7 +49,7 @@ fn s65_what_nobody_knows_or_cannot_be_removed_quarantines_the_target_until_it_is
     targets("left behind: container holder");
 
     // Nothing starts there meanwhile; when the holder is gone the rest is swept, by whose it is.
-    pull.say("maintainer", "!testme");
+    pull.say("maintainer", "!testme --only install");
     pull.wait_for("No test target is in order", 1);
     lab.docker(&["rm", "--volumes", "holder"]);
     // The second verdict folds the first.
