@@ -19,15 +19,13 @@ const VOLUMES: &str = "backupbot.backup.volumes.";
 /// No label names more paths.
 const MOST_PATHS: usize = 64;
 
-/// Whether there can be a backup, and of what.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Backup {
-    /// There can be one.
-    Planned(BackupPlan),
-    /// There is nothing to back up: why.
-    NotApplicable(String),
-    /// There is something, and nothing says how: why.
-    NotVerified(String),
+/// Why there can be no backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoBackup {
+    /// There is nothing to back up; otherwise nothing says how.
+    pub nothing_to_back_up: bool,
+    /// In words.
+    pub why: String,
 }
 
 /// What is archived, and what is run before and after.
@@ -106,16 +104,22 @@ impl Part {
 }
 
 /// What a backup of these services holds.
-#[must_use]
-pub fn backup(services: &[ServicePlan]) -> Backup {
+///
+/// # Errors
+/// Why there can be none.
+pub fn backup(services: &[ServicePlan]) -> Result<BackupPlan, NoBackup> {
     let volumes = volumes(services);
+    let none = |without_volume: &str, with_volumes: &str| {
+        let nothing_to_back_up = volumes.is_empty();
+        let why = if nothing_to_back_up { without_volume } else { with_volumes };
+        Err(NoBackup { nothing_to_back_up, why: why.to_owned() })
+    };
     let labelled: Vec<&ServicePlan> = services.iter().filter(|service| is_labelled(service)).collect();
     if labelled.is_empty() {
-        return if volumes.is_empty() {
-            Backup::NotApplicable("there is no volume, and no backup label".to_owned())
-        } else {
-            Backup::NotVerified("there are volumes, and no service has the label `backupbot.backup=true`".to_owned())
-        };
+        return none(
+            "there is no volume, and no backup label",
+            "there are volumes, and no service has the label `backupbot.backup=true`",
+        );
     }
     let mut parts = BTreeSet::new();
     for service in &labelled {
@@ -125,11 +129,7 @@ pub fn backup(services: &[ServicePlan]) -> Backup {
         }
     }
     if parts.is_empty() {
-        return if volumes.is_empty() {
-            Backup::NotApplicable("there is no volume to back up".to_owned())
-        } else {
-            Backup::NotVerified("the backup labels leave every volume out".to_owned())
-        };
+        return none("there is no volume to back up", "the backup labels leave every volume out");
     }
     let hooks = |name: &str| -> Vec<Hook> {
         let hook = |service: &&ServicePlan| {
@@ -138,7 +138,7 @@ pub fn backup(services: &[ServicePlan]) -> Backup {
         };
         labelled.iter().filter_map(hook).collect()
     };
-    Backup::Planned(BackupPlan {
+    Ok(BackupPlan {
         parts: parts.into_iter().collect(),
         before_backup: hooks("backupbot.backup.pre-hook"),
         after_backup: hooks("backupbot.backup.post-hook"),

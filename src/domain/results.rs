@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use self::conclude::conclude;
-pub use self::facts::{Asset, Converged, DataFacts, FloorFacts, HttpFact, NoBackup, RunFacts, StageOutcome};
+pub use self::facts::{Asset, Converged, DataFacts, FloorFacts, HttpFact, RunFacts, StageOutcome};
 use super::base::Resolution;
 use super::checks::Checked;
 use super::data::{Seeded, Survived};

@@ -20,10 +20,7 @@ fn services(compose: &str) -> Vec<ServicePlan> {
 }
 
 fn planned(compose: &str) -> BackupPlan {
-    match backup(&services(compose)) {
-        Backup::Planned(plan) => plan,
-        other @ (Backup::NotApplicable(_) | Backup::NotVerified(_)) => panic!("{other:?}"),
-    }
+    backup(&services(compose)).unwrap()
 }
 
 fn said(plan: &BackupPlan) -> Vec<String> {
@@ -117,16 +114,16 @@ services:
 
 #[test]
 fn nothing_to_back_up_is_told_from_nothing_that_says_how() {
-    let of = |compose: &str| backup(&services(compose));
-    assert!(matches!(of("services: { app: {} }"), Backup::NotApplicable(_)));
-    assert!(
-        matches!(of("services: { app: { volumes: ['a:/a'] } }"), Backup::NotVerified(why) if why.contains("no service has"))
-    );
+    let of = |compose: &str| backup(&services(compose)).unwrap_err();
+    assert!(of("services: { app: {} }").nothing_to_back_up);
+    let no_label = of("services: { app: { volumes: ['a:/a'] } }");
+    assert!(!no_label.nothing_to_back_up && no_label.why.contains("no service has"), "{no_label:?}");
     let none = "services: { app: { volumes: ['a:/a'], deploy: { labels: { backupbot.backup: 'true', backupbot.backup.volumes.a: 'false' } } } }";
-    assert!(matches!(of(none), Backup::NotVerified(why) if why.contains("leave every volume out")));
-    let label = "services: { app: { deploy: { labels: { backupbot.backup: 'true' } } } }";
-    assert!(matches!(of(label), Backup::NotApplicable(why) if why.contains("no volume to")));
+    let left_out = of(none);
+    assert!(!left_out.nothing_to_back_up && left_out.why.contains("leave every volume out"), "{left_out:?}");
+    let label = of("services: { app: { deploy: { labels: { backupbot.backup: 'true' } } } }");
+    assert!(label.nothing_to_back_up && label.why.contains("no volume to"), "{label:?}");
     let asleep =
         "services: { app: { volumes: ['a:/a'], deploy: { replicas: 0, labels: { backupbot.backup: 'true' } } } }";
-    assert!(matches!(of(asleep), Backup::NotApplicable(_)), "no container holds it");
+    assert!(of(asleep).nothing_to_back_up, "no container holds it");
 }

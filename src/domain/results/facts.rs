@@ -9,6 +9,7 @@ use super::{
     Archived, Artefact, Data, Deploys, Driver, HostPower, Image, LintLine, Mark, Pull, Resources, Revision, Target,
     Timing,
 };
+use crate::domain::backup::NoBackup;
 use crate::domain::base::Resolution;
 use crate::domain::checks::Checked;
 use crate::domain::data::{Seeded, Survived};
@@ -128,15 +129,6 @@ impl DataFacts {
             after_restore: self.after_restore,
         }
     }
-}
-
-/// Why there can be no backup.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NoBackup {
-    /// There is nothing to back up; otherwise nothing says how.
-    pub nothing_to_back_up: bool,
-    /// In words.
-    pub why: String,
 }
 
 /// How a stage ended.

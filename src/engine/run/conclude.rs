@@ -18,13 +18,14 @@ use super::seed::SEEDED;
 use super::teardown::NOTHING_LEFT;
 use super::upgrade::UPGRADE_NOTES;
 use crate::adapters::store::{End, Report, StageState};
-use crate::domain::backup::{Backup, backup};
+use crate::domain::backup::backup;
 use crate::domain::checks::Checked;
 use crate::domain::convergence::{Memory, Wanted};
+use crate::domain::deployment::Deployment;
 use crate::domain::lint::RULES;
 use crate::domain::results::{
-    By, Converged, DataFacts, Deploys, Driver, FloorFacts, LintLine, Mark, NoBackup, Results, RunFacts, StageOutcome,
-    Target, Timing, conclude, ms_between,
+    By, Converged, DataFacts, Deploys, Driver, FloorFacts, LintLine, Mark, Results, RunFacts, StageOutcome, Target,
+    Timing, conclude, ms_between,
 };
 use crate::domain::stage::Stage;
 use crate::domain::verdict::Verdict;
@@ -67,12 +68,8 @@ impl Run {
         floor.nothing_left = store.fact(run, NOTHING_LEFT).await?;
         let lint: Option<Vec<LintLine>> = store.fact(run, LINT).await?;
         let mut head = self.plan.head.clone();
-        head.version = self
-            .plan
-            .deployment(&self.files, &self.target, self.tests())
-            .ok()
-            .and_then(|deployment| deployment.version)
-            .map(|version| version.to_string());
+        let deployment = self.plan.deployment(&self.files, &self.target, self.tests()).ok();
+        head.version = deployment.as_ref().and_then(|deployment| deployment.version.as_ref()).map(ToString::to_string);
         let mut warnings: Vec<String> = store.fact(run, NOTES).await?.unwrap_or_default();
         warnings.extend(store.fact::<Vec<String>>(run, UPGRADE_NOTES).await?.unwrap_or_default());
         warnings.extend(self.skipped.get().and_then(|_| Some(format!("base: {}", self.resolution()?.why))));
@@ -88,7 +85,7 @@ impl Run {
             findings: store.findings(run).await?,
             floor,
             upgrade: self.floor_of(Deploy::Upgrade).await?,
-            data: self.data_facts().await?,
+            data: self.data_facts(deployment.as_ref()).await?,
             checks_declared: u32::try_from(self.tests().checks.len()).unwrap_or(u32::MAX),
             checks: self.checked().await?,
             extras_left: self.extras_left(),
@@ -127,18 +124,12 @@ impl Run {
         })
     }
 
-    async fn data_facts(&self) -> Result<DataFacts, EngineError> {
+    async fn data_facts(&self, head: Option<&Deployment>) -> Result<DataFacts, EngineError> {
         let (store, run) = (&self.gate.store, &self.plan.run);
-        let head = self.plan.deployment(&self.files, &self.target, self.tests()).ok();
-        let no_backup = head.and_then(|head| match backup(&head.services) {
-            Backup::Planned(_) => None,
-            Backup::NotApplicable(why) => Some(NoBackup { nothing_to_back_up: true, why }),
-            Backup::NotVerified(why) => Some(NoBackup { nothing_to_back_up: false, why }),
-        });
         Ok(DataFacts {
             seeded: store.fact(run, SEEDED).await?,
             after_upgrade: store.fact(run, AFTER_UPGRADE).await?,
-            no_backup,
+            no_backup: head.and_then(|head| backup(&head.services).err()),
             archived: store.fact(run, ARCHIVED).await?,
             after_restore: store.fact(run, AFTER_RESTORE).await?,
         })

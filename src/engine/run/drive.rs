@@ -70,14 +70,17 @@ impl Run {
             return Ok(());
         }
         let witness = live.witness();
+        let mut shape = self.shape();
         loop {
-            let (shape, so_far) = (self.shape(), self.so_far(live).await?);
-            match next(&shape, &so_far) {
+            match next(&shape, &self.so_far(live).await?) {
                 Next::End => return Ok(()),
                 Next::Skip(stage, why) => self.skip(stage, &why).await?,
                 Next::Do(stage) => {
                     let host = (stage != Stage::Lint).then_some(&witness);
                     self.stage(stage, host, Box::pin(self.go_through(live, stage))).await?;
+                    if stage == Stage::Base {
+                        shape = self.shape();
+                    }
                 }
             }
         }

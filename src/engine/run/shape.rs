@@ -3,7 +3,7 @@
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::store::StageState;
-use crate::domain::backup::{Backup, backup};
+use crate::domain::backup::{BackupPlan, backup};
 use crate::domain::deployment::Deployment;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::run_plan::{Came, Shape, SoFar};
@@ -11,7 +11,7 @@ use crate::domain::stage::{Rung, Stage};
 use crate::engine::EngineError;
 
 impl Run {
-    /// What this run is. Before lint has shown that there can be a deploy, nothing is asked of it.
+    /// What this run is. Files are read for it: it changes only with the base, when one that does not deploy is skipped.
     pub(super) fn shape(&self) -> Shape {
         let tests = self.tests();
         let head = self.plan.deployment(&self.files, &self.target, tests).ok();
@@ -44,8 +44,8 @@ impl Run {
             self.plan.deployment_of(older.files, older.base.commit.short(), &self.target, self.tests()).ok()
         });
         let volumes = older.as_ref().unwrap_or(head).services.iter().flat_map(|service| &service.mounts);
-        let any = volumes.filter(|mount| mount.kind == "volume" && mount.source.is_some()).count() > 0;
-        if any || !self.tests().seeds.is_empty() {
+        let mut volumes = volumes.filter(|mount| mount.kind == "volume" && mount.source.is_some());
+        if volumes.next().is_some() || !self.tests().seeds.is_empty() {
             return Ok(());
         }
         Err("there is no volume, and no seed is declared".to_owned())
@@ -55,10 +55,7 @@ impl Run {
         if let Some(why) = self.tests().not_applicable.get(&Rung::Backup) {
             return Err(why.clone());
         }
-        match backup(&head.services) {
-            Backup::Planned(_) => Ok(()),
-            Backup::NotApplicable(why) | Backup::NotVerified(why) => Err(why),
-        }
+        backup(&head.services).map(|_| ()).map_err(|none| none.why)
     }
 
     fn extra_or_why(&self) -> Result<(), String> {
@@ -111,11 +108,8 @@ impl Run {
     }
 
     /// How head's backup is made.
-    pub(super) fn backup_plan(&self, live: &Live) -> Result<crate::domain::backup::BackupPlan, Stop> {
-        match backup(&self.deployment(live)?.services) {
-            Backup::Planned(plan) => Ok(plan),
-            Backup::NotApplicable(why) | Backup::NotVerified(why) => Err(EngineError::Unreadable(why).into()),
-        }
+    pub(super) fn backup_plan(&self, live: &Live) -> Result<BackupPlan, Stop> {
+        Ok(backup(&self.deployment(live)?.services).map_err(|none| EngineError::Unreadable(none.why))?)
     }
 }
 
