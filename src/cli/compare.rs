@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use clap::Args;
 
-use super::stored::{Found, Runs, colour};
-use super::{Exit, Places};
+use super::stored::{Found, Runs};
+use super::{Exit, Places, colour};
 use crate::domain::compare::{Comparison, Pair, compare as side_by_side};
 use crate::engine::EngineError;
 use crate::engine::beside::Beside;

@@ -1,10 +1,10 @@
 //! `cc-ci lint`: what a recipe's files alone tell.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 
 use clap::Args;
 
-use super::Exit;
+use super::{Exit, colour};
 use crate::adapters::git;
 use crate::domain::lint::{Around, RULES, lint as lint_files};
 use crate::domain::recipe::selected::Selected;
@@ -44,11 +44,10 @@ pub(super) struct Arguments {
 pub(super) async fn lint(arguments: Arguments) -> anyhow::Result<Exit> {
     let linted = linted(&arguments).await?;
     let mut out = std::io::stdout().lock();
-    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let said = match (arguments.json, arguments.sarif) {
         (true, _) => json(&linted)?,
         (false, true) => sarif(&linted)?,
-        (false, false) => text(&linted, colour),
+        (false, false) => text(&linted, colour()),
     };
     out.write_all(said.as_bytes())?;
     Ok(exit(&linted))

@@ -1,12 +1,12 @@
 //! `cc-ci lint-tests`: whether a tests file can be used, before a run says so.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Exit, plan};
+use super::{Exit, colour, plan};
 use crate::adapters::git::{self, Source};
 use crate::domain::deployment::PlanError;
 use crate::domain::recipe::{ABRA_SH, COMPOSE_YML};
@@ -54,8 +54,7 @@ pub(super) enum PlaceError {
 pub(super) async fn lint_tests(arguments: Arguments) -> anyhow::Result<Exit> {
     let looked = looked(&arguments).await?;
     let mut out = io::stdout().lock();
-    let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let said = if arguments.json { json(&looked)? } else { text(&looked, colour) };
+    let said = if arguments.json { json(&looked)? } else { text(&looked, colour()) };
     out.write_all(said.as_bytes())?;
     Ok(if looked.errors.is_empty() { Exit::Fine } else { Exit::Red })
 }

@@ -22,6 +22,7 @@ mod target;
 mod timings;
 mod verify;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -154,6 +155,11 @@ impl Places {
     fn targets(&self) -> PathBuf {
         self.targets.clone().unwrap_or_else(|| self.state().join("targets.toml"))
     }
+}
+
+/// Whether colour fits where standard output goes.
+fn colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Parses the arguments and does what they say.

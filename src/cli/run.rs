@@ -1,7 +1,7 @@
 //! `cc-ci run`.
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Exit, Places, lint_tests, progress};
+use super::{Exit, Places, colour, lint_tests, progress};
 use crate::adapters::docker::own_root::OwnRoot;
 use crate::adapters::docker::runner::ImageSource;
 use crate::adapters::git;
@@ -246,9 +246,8 @@ fn finish(results: &Results, outputs: &[PathBuf], out: Option<&Path>) -> anyhow:
             fs::copy(from, to).with_context(|| format!("cannot write {}", to.display()))?;
         }
     }
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let mut terminal = std::io::stdout().lock();
-    write!(terminal, "{}", report::summary(results, colour))?;
+    write!(terminal, "{}", report::summary(results, colour()))?;
     for place in &places {
         writeln!(terminal, "  {}", place.display())?;
     }

@@ -1,6 +1,5 @@
 //! Runs that are named on the command line: by number or id in the state folder, or by a folder or file with their results.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::{Places, verify};
@@ -106,11 +105,6 @@ fn beside(path: &Path) -> anyhow::Result<Found> {
 
 fn parsed(json: &[u8], place: impl Fn() -> String) -> Result<Results, RunError> {
     serde_json::from_slice(json).map_err(|source| RunError::NotResults { place: place(), source })
-}
-
-/// Whether colour fits where standard output goes.
-pub(super) fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Runs that have ended, the newest first, of one recipe or of all: so many with results are asked for, one after the other.

@@ -4,8 +4,8 @@ use std::io::{self, Write as _};
 
 use clap::Args;
 
-use super::stored::{Runs, colour, newest};
-use super::{Exit, Places};
+use super::stored::{Runs, newest};
+use super::{Exit, Places, colour};
 use crate::domain::results::Results;
 use crate::domain::timings::Collected;
 use crate::report::timings::{Looked, One, json, many, one};
