@@ -174,12 +174,6 @@ pub(super) struct Failed {
     pub output: String,
 }
 
-impl From<DockerError> for Failed {
-    fn from(error: DockerError) -> Self {
-        Self { how: error.message(), output: String::new() }
-    }
-}
-
 /// An error of the engine that is no silence is told as it is.
 pub(super) fn told(error: DockerError) -> Result<String, Stop> {
     if error.is_silence() { Err(EngineError::from(error).into()) } else { Ok(error.message()) }
