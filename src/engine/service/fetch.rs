@@ -57,7 +57,8 @@ impl Service {
         let opened = git::open_commit(&self.shared.forge.git_url(repository), &run.recipe, head).await?;
         let canonicals = self.shared.gate.store.canonicals(&run.recipe).await?;
         let asked = run.options.base.as_ref().map(BaseVersion::as_str);
-        if let Some(why) = unknown_base(asked, &opened.tags().await?.unwrap_or_default()) {
+        let published = if asked.is_some() { opened.tags().await?.unwrap_or_default() } else { Vec::new() };
+        if let Some(why) = unknown_base(asked, &published) {
             return self.cancel(&run.id, &Cancellation::Because(why)).await;
         }
         let base = base::find(&opened, asked, &canonicals).await?;
