@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::results::one_line;
+use super::results::{Asset, one_line};
 use super::stage::Stage;
 use super::tests_file::{Check, HttpCheck};
 
@@ -60,8 +60,8 @@ pub struct Answer {
     pub title: Option<String>,
     /// Its body, or the beginning of it.
     pub body: Vec<u8>,
-    /// The page's first stylesheet and script, where the check wants them: address and status; 0: no answer.
-    pub assets: Vec<(String, u16)>,
+    /// The page's first stylesheet and script, where the check wants them.
+    pub assets: Vec<Asset>,
 }
 
 /// Whether a page is what a check wants.
@@ -98,10 +98,10 @@ pub fn page(check: &HttpCheck, answer: &Answer) -> Result<(), String> {
         }
     }
     json(&check.json, &body).map_err(|why| format!("answers {status}, and {why}"))?;
-    match answer.assets.iter().find(|(_, status)| !matches!(status, 1..400)) {
+    match answer.assets.iter().find(|asset| !asset.holds()) {
         None => Ok(()),
-        Some((url, 0)) => Err(format!("refers to {}, which gives no answer", one_line(url, SHOWN * 2))),
-        Some((url, status)) => Err(format!("refers to {}, which answers {status}", one_line(url, SHOWN * 2))),
+        Some(Asset { url, status: 0 }) => Err(format!("refers to {}, which gives no answer", one_line(url, SHOWN * 2))),
+        Some(Asset { url, status }) => Err(format!("refers to {}, which answers {status}", one_line(url, SHOWN * 2))),
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
                 headers: vec![("x-frame-options".into(), "DENY".into())],
                 title: Some("Sign in".into()),
                 body: b"ok".to_vec(),
-                assets: vec![("https://a.test/a.css".into(), 200)],
+                assets: vec![Asset { url: "https://a.test/a.css".into(), status: 200 }],
             };
             change(&mut answer);
             page(&check(), &answer).err().unwrap_or_else(|| "holds".to_owned())
@@ -204,8 +204,8 @@ mod tests {
             answer(|answer| answer.body = b"no".to_vec()),
             answer(|answer| answer.headers.clear()),
             answer(|answer| answer.headers[0].1 = "SAMEORIGIN".into()),
-            answer(|answer| answer.assets[0].1 = 404),
-            answer(|answer| answer.assets[0].1 = 0),
+            answer(|answer| answer.assets[0].status = 404),
+            answer(|answer| answer.assets[0].status = 0),
         ];
         insta::assert_snapshot!(said.join("\n"));
     }

@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
-use super::floor::random_label;
 use super::inside::{Place, told};
+use super::pages::{NoPage, REDIRECTS};
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::docker::inside;
 use crate::adapters::docker::probe_container::{ProbeContainerError, probe};
 use crate::domain::checks::{self, Answer, Checked, order};
 use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::floor::{Seen, is_proxys_own, page, redirect_within};
+use crate::domain::floor::{Seen, page};
 use crate::domain::ids::DomainName;
 use crate::domain::ready;
 use crate::domain::results::{By, count, ms_between, one_line};
@@ -31,7 +31,6 @@ pub(super) const CHECKS: &str = "checks";
 pub(super) const EXTRA: &str = "extra_checks";
 /// So many at once.
 const AT_ONCE: usize = 8;
-const REDIRECTS: usize = 5;
 /// Lines of what a check said that are evidence.
 const LINES: usize = 40;
 
@@ -166,7 +165,7 @@ impl Run {
         };
         let first = format!("https://{host}{}", check.path);
         let hosts: Vec<String> = routed.iter().map(ToString::to_string).collect();
-        Ok(match self.page_at(live, &first, &hosts, check).await {
+        Ok(match self.answer_to(live, &first, &hosts, check).await {
             Ok(answer) => {
                 let seen = format!("{first} answers {}", answer.status);
                 match checks::page(check, &answer) {
@@ -182,47 +181,22 @@ impl Run {
         })
     }
 
-    /// The page, after redirects within the app's hosts unless a redirect is what is wanted.
-    async fn page_at(&self, live: &Live, first: &str, hosts: &[String], check: &HttpCheck) -> Result<Answer, String> {
-        let mut url = Url::parse(first).map_err(|error| format!("is no address: {error}"))?;
-        for _ in 0..=REDIRECTS {
-            let answer = live.web.get(url.as_str()).await.map_err(|why| format!("gives no answer: {why}"))?;
-            let is_redirect = (300..400).contains(&answer.status) && !(300..400).contains(&check.status);
-            let next =
-                answer.location.as_deref().filter(|_| is_redirect).and_then(|to| redirect_within(&url, to, hosts));
-            if let Some(next) = next {
-                url = next;
-                continue;
-            }
-            if matches!(answer.status, 404 | 502..=504) {
-                // Such an answer may be the proxy's own.
-                let random = format!("https://{}.{}{}", random_label(), self.target.domain, check.path);
-                let random =
-                    live.web.get(&random).await.map_err(|why| format!("cannot be told from an unknown host: {why}"))?;
-                let of =
-                    |answer: &crate::adapters::probe::Answer| Seen { status: answer.status, body: answer.body.clone() };
-                if is_proxys_own(&of(&answer), &of(&random)) {
-                    return Err(format!(
-                        "answers {} like a host that nobody has: it is the proxy that answers",
-                        answer.status
-                    ));
-                }
-            }
-            let page = page(&String::from_utf8_lossy(&answer.body), &url);
-            let mut assets = Vec::new();
-            for url in [page.stylesheet, page.script].into_iter().flatten().filter(|_| check.assets) {
-                let status = live.web.get(url.as_str()).await.map_or(0, |answer| answer.status);
-                assets.push((url.to_string(), status));
-            }
-            return Ok(Answer {
-                status: answer.status,
-                headers: answer.headers,
-                title: page.title,
-                body: answer.body,
-                assets,
-            });
+    /// The page; where a redirect is what is wanted, that one.
+    async fn answer_to(&self, live: &Live, first: &str, hosts: &[String], check: &HttpCheck) -> Result<Answer, String> {
+        let first = Url::parse(first).map_err(|error| format!("is no address: {error}"))?;
+        let follow = !(300..400).contains(&check.status);
+        let (url, answer) = self.page_at(live, first, hosts, follow).await.map_err(|none| match none {
+            NoPage::Silent(_, why) => format!("gives no answer: {why}"),
+            NoPage::Redirects => format!("redirects more than {REDIRECTS} times"),
+        })?;
+        let seen = Seen { status: answer.status, body: answer.body };
+        // Such an answer may be the proxy's own.
+        if matches!(seen.status, 404 | 502..=504) {
+            self.is_the_apps(live, &check.path, &seen).await?;
         }
-        Err(format!("redirects more than {REDIRECTS} times"))
+        let page = page(&String::from_utf8_lossy(&seen.body), &url);
+        let assets = if check.assets { self.assets(live, &page).await } else { Vec::new() };
+        Ok(Answer { status: seen.status, headers: answer.headers, title: page.title, body: seen.body, assets })
     }
 
     /// Whether something listens, asked from beside it: in the network of the service's own container.

@@ -8,18 +8,18 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::deploy::{Deploy, Fact};
+use super::pages::{NoPage, REDIRECTS};
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::domain::deployment::{Deployment, Route};
 use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::floor::{self, Meaning, Seen, is_proxys_own, meaning, page, redirect_within};
+use crate::domain::floor::{self, Meaning, Page, Seen, is_proxys_own, meaning, page};
 use crate::domain::results::{Asset, FloorFacts, HttpFact};
 use crate::domain::stage::Stage;
 
 /// An app's host may be unknown to the proxy for so long after convergence (design §4).
 const NOT_YET: Duration = Duration::from_secs(30);
 const BETWEEN: Duration = Duration::from_millis(250);
-const REDIRECTS: usize = 5;
 
 impl Run {
     /// Asks every host until it answers, or until it should have.
@@ -84,55 +84,33 @@ impl Run {
 
     async fn ask(&self, live: &Live, route: &Route, hosts: &[String]) -> Asked {
         let host = route.host.as_str();
-        let random = format!("https://{}.{}/", random_label(), self.target.domain);
-        let random = live.web.get(&random).await.ok().map(|answer| Seen { status: answer.status, body: answer.body });
-        let Ok(mut url) = Url::parse(&format!("https://{host}/")) else {
+        let random = self.nobodys(live, "/").await.ok();
+        let Ok(first) = Url::parse(&format!("https://{host}/")) else {
             return Asked::Broken(format!("`{host}` is no host"));
         };
-        for _ in 0..=REDIRECTS {
-            let answer = match live.web.get(url.as_str()).await {
-                Ok(answer) => answer,
-                Err(why) => return Asked::NotYet(format!("{url} gives no answer: {why}")),
-            };
-            if let Some(next) = answer
-                .location
-                .as_deref()
-                .filter(|_| (300..400).contains(&answer.status))
-                .and_then(|to| redirect_within(&url, to, hosts))
-            {
-                url = next;
-                continue;
+        let (url, answer) = match self.page_at(live, first, hosts, true).await {
+            Ok(found) => found,
+            Err(NoPage::Silent(url, why)) => return Asked::NotYet(format!("{url} gives no answer: {why}")),
+            Err(NoPage::Redirects) => {
+                return Asked::Broken(format!("https://{host}/ redirects more than {REDIRECTS} times"));
             }
-            let seen = Seen { status: answer.status, body: answer.body };
-            return match meaning(route, &seen, random.as_ref()) {
-                Meaning::NotYet(why) => Asked::NotYet(why),
-                Meaning::Broken(why) => Asked::Broken(why),
-                Meaning::Answers => {
-                    let is_page = answer.content_type.is_none_or(|kind| kind.starts_with("text/html"));
-                    let differs_from_random = random.is_some_and(|random| !is_proxys_own(&seen, &random));
-                    Asked::Answers(self.fact(live, host, &url, &seen, differs_from_random, is_page).await)
-                }
-            };
+        };
+        let seen = Seen { status: answer.status, body: answer.body };
+        match meaning(route, &seen, random.as_ref()) {
+            Meaning::NotYet(why) => Asked::NotYet(why),
+            Meaning::Broken(why) => Asked::Broken(why),
+            Meaning::Answers => {
+                let is_page = answer.content_type.is_none_or(|kind| kind.starts_with("text/html"));
+                let page = if is_page { page(&String::from_utf8_lossy(&seen.body), &url) } else { Page::default() };
+                Asked::Answers(HttpFact {
+                    host: host.to_owned(),
+                    status: seen.status,
+                    differs_from_random: random.is_some_and(|random| !is_proxys_own(&seen, &random)),
+                    assets: self.assets(live, &page).await,
+                    title: page.title,
+                })
+            }
         }
-        Asked::Broken(format!("https://{host}/ redirects more than {REDIRECTS} times"))
-    }
-
-    async fn fact(
-        &self,
-        live: &Live,
-        host: &str,
-        url: &Url,
-        seen: &Seen,
-        differs_from_random: bool,
-        is_page: bool,
-    ) -> HttpFact {
-        let page = if is_page { page(&String::from_utf8_lossy(&seen.body), url) } else { Default::default() };
-        let mut assets = Vec::new();
-        for url in [page.stylesheet, page.script].into_iter().flatten() {
-            let status = live.web.get(url.as_str()).await.map_or(0, |answer| answer.status);
-            assets.push(Asset { url: url.to_string(), status });
-        }
-        HttpFact { host: host.to_owned(), status: seen.status, differs_from_random, title: page.title, assets }
     }
 }
 
@@ -150,9 +128,4 @@ fn broken_assets(live: &Live, stage: Stage, route: &Route, fact: &HttpFact) -> V
 
 fn unreachable(live: &Live, stage: Stage, route: &Route, sentence: String) -> Finding {
     Finding::new(FindingKind::Unreachable, stage, live.now(), sentence).about(&route.service)
-}
-
-/// A host that nobody has.
-pub(super) fn random_label() -> String {
-    format!("nobody-{:08x}", rand::random::<u32>())
 }

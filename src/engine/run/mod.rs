@@ -21,6 +21,7 @@ mod install;
 mod keep;
 mod lint;
 mod memory;
+mod pages;
 mod power;
 mod prepare;
 mod ready;

@@ -7,12 +7,11 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::deploy::{Deploy, Fact};
-use super::floor::random_label;
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::domain::deployment::Deployment;
 use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::floor::{Seen, is_proxys_own, page};
+use crate::domain::floor::{Seen, page};
 use crate::domain::ids::DomainName;
 use crate::domain::ready::{self, Reached};
 use crate::domain::results::{HttpFact, duration, ms_between};
@@ -87,12 +86,7 @@ impl Run {
             Reached::NotYet(why) => return Err(why),
         }
         // A status such as 404 may be the proxy's own.
-        let random = format!("https://{}.{}{}", random_label(), self.target.domain, probe.path);
-        let random =
-            live.web.get(&random).await.map_err(|why| format!("cannot be told from an unknown host: {why}"))?;
-        if is_proxys_own(&seen, &Seen { status: random.status, body: random.body }) {
-            return Err(format!("answers {} like a host that nobody has: it is the proxy that answers", seen.status));
-        }
+        self.is_the_apps(live, &probe.path, &seen).await?;
         Ok(HttpFact {
             host: host.to_owned(),
             status: seen.status,
