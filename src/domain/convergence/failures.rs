@@ -49,6 +49,33 @@ impl View<'_> {
         findings
     }
 
+    /// A peer that this service needs, and that its healthcheck killed in the middle of its very first start: what it was making then,
+    /// as a database its tables, may be half made for ever, however healthy it is afterwards. Nothing where the service has been healthy.
+    pub(super) fn half_made(&self, service: &WantedService) -> Option<Finding> {
+        let places: Vec<&Place> = self.memory.places(&service.name).collect();
+        if places.iter().any(|place| place.lives.iter().any(|life| life.was_healthy)) {
+            return None;
+        }
+        let says =
+            |name: &str| places.iter().any(|place| place.last_lines.iter().any(|line| sentences::names(line, name)));
+        let needed = |peer: &&WantedService| {
+            peer.name != service.name && (service.depends_on.contains(&peer.name) || says(&peer.name))
+        };
+        self.wanted.services.iter().filter(needed).find_map(|peer| {
+            let killed = |place: &&Place| {
+                place.lives.first().is_some_and(|life| life.ended(How::Healthcheck) && !life.was_healthy)
+            };
+            let place = self.memory.places(&peer.name).find(killed)?;
+            let killed = place.lives.first()?;
+            let finding = self
+                .finding(FindingKind::KilledByHealthcheck, sentences::killed_and_needed(peer, killed, &service.name))
+                .about(&peer.name)
+                .with("observed start time", sentences::observed_start(&[killed]))
+                .with("declared start_period", sentences::start_period(peer));
+            Some(evidence(finding, peer, place))
+        })
+    }
+
     /// `paused` stays so for ever, `rollback_*` never comes back: the new task's failure is the cause.
     pub(super) fn failed_updates(&self) -> Vec<Finding> {
         let failed = |service: &&WantedService| {

@@ -247,7 +247,7 @@ impl Life {
         Some(End { at, code, how })
     }
 
-    fn ended(&self, how: How) -> bool {
+    pub(super) fn ended(&self, how: How) -> bool {
         self.end.as_ref().is_some_and(|end| end.how == how)
     }
 

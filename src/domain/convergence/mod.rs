@@ -285,6 +285,20 @@ impl View<'_> {
         findings.extend(self.crash_loops());
         let mut told = std::collections::BTreeSet::new();
         findings.retain(|finding| told.insert(finding.service.clone()) || finding.kind == FindingKind::RolledBack);
+        self.with_what_is_half_made(findings)
+    }
+
+    /// What does not come up may need a peer that was killed in its first start: that is the cause, and is told first.
+    fn with_what_is_half_made(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        use FindingKind::{CrashLoop, ExitsAtOnce, KilledByHealthcheck};
+        let by_itself = |it: &&Finding| matches!(it.kind, CrashLoop | ExitsAtOnce | KilledByHealthcheck);
+        let named = findings.first().filter(by_itself).and_then(|first| first.service.as_deref());
+        let service = self.wanted.services.iter().find(|service| Some(service.name.as_str()) == named);
+        let Some(half_made) = service.and_then(|service| self.half_made(service)) else { return findings };
+        // Where it has a finding of its own, that knows more.
+        let own = findings.iter().position(|finding| finding.service == half_made.service);
+        let first = own.map_or(half_made, |own| findings.remove(own));
+        findings.insert(0, first);
         findings
     }
 

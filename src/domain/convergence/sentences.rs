@@ -173,6 +173,13 @@ pub(super) fn killed_and_broken(service: &WantedService, killed: &Life, exits: &
     )
 }
 
+pub(super) fn killed_and_needed(peer: &WantedService, killed: &Life, service: &str) -> String {
+    let (name, times) = (&peer.name, start_times(peer, &[killed]));
+    format!(
+        "{name} was killed by its own healthcheck in its first start ({times}), and {service}, which needs it, does not come up"
+    )
+}
+
 pub(super) fn killed_once(service: &WantedService, killed: &Life) -> String {
     let kills = [killed];
     let when = when_killed(&kills);

@@ -200,6 +200,22 @@ fn s22_killed_once_and_then_healthy_is_a_warning() {
     assert_eq!(warnings, [expected]);
 }
 
+/// As PostgreSQL does: what its first start leaves half made, its second takes for whole.
+#[test]
+fn s22_killed_in_its_first_start_and_useless_ever_since_is_the_cause_of_what_needs_it() {
+    let db = || service("db").acts([Act::Unhealthy { after: 17_000 }, Act::Lives]).healthcheck(4_000).up_after(1_000);
+    let waits = || service("app").acts([Act::Unhealthy { after: 37_000 }]).healthcheck(30_000).up_after(600_000);
+    let ended = lab([db(), waits().depends_on("db")]).ends();
+    let expected = "db was killed by its own healthcheck in its first start (not healthy after 17 s, with a start_period of 4 s), and app, which needs it, does not come up";
+    assert_eq!(ended.is_red(KilledByHealthcheck, "db").sentence, expected);
+    let named = waits().says("database: no database in db");
+    assert_eq!(lab([db(), named]).ends().is_red(KilledByHealthcheck, "db").sentence, expected);
+    // It has nothing to do with it.
+    lab([db(), waits()]).ends().is_red(KilledByHealthcheck, "app");
+    let loops = service("app").exits(2_000, 1).depends_on("db");
+    lab([db(), loops]).ends().is_red(KilledByHealthcheck, "db");
+}
+
 #[test]
 fn s22_killed_in_its_first_start_and_broken_ever_since_names_the_kill() {
     let acts = [Act::Unhealthy { after: 60_000 }, Act::Exits { after: 400, code: 2 }];
