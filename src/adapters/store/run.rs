@@ -189,17 +189,13 @@ impl Store {
         Ok(first)
     }
 
-    /// Adds a finding, unless one of the same kind about the same service in the same stage is there: a run that was
-    /// resumed may find the same thing again.
+    /// Adds a finding, unless it is there: a run that was resumed may find the same thing again.
     ///
     /// # Errors
     /// What SQLite says.
     pub async fn add_finding(&self, run: &RunId, finding: &Finding) -> Result<(), StoreError> {
         let known = self.findings(run).await?;
-        let same = |other: &Finding| {
-            (other.kind, &other.service, other.stage) == (finding.kind, &finding.service, finding.stage)
-        };
-        if known.iter().any(same) {
+        if known.iter().any(|known| finding.is_again(known)) {
             return Ok(());
         }
         let (run, seq) = (run.as_str(), i64::try_from(known.len()).unwrap_or(i64::MAX));
