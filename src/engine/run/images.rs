@@ -1,7 +1,8 @@
-//! Head's images: resolved and pulled on the target while lint runs, before anything is deployed.
+//! Images: resolved and pulled on the target while lint runs, those of the base first, so that head's come while the base is deployed.
 //!
-//! First every registry is asked what it has, which takes a moment, so that a missing image is red before another's gigabytes come.
-//! What the target's store holds counts, even where the registry says no.
+//! First every registry is asked what it has of head's, which takes a moment, so that a missing image is red before anything is deployed
+//! and before another's gigabytes come. What the target's store holds counts, even where the registry says no. An image of the base that
+//! does not come is no finding here: its deploy will tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use bollard::Docker;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -43,8 +45,12 @@ const TOLD_AFTER: Duration = Duration::from_secs(1);
 /// And then as often as this, while it moves.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// The work of a task of its own, so that it goes on beside lint.
-pub(super) type Images = AbortOnDropHandle<Result<Pulled, Stop>>;
+/// The work of a task of its own, so that it goes on beside lint and the base.
+pub(super) struct Images {
+    pulling: AbortOnDropHandle<Result<Pulled, Stop>>,
+    /// True once head's images are known to be had, and what comes of the base's has come.
+    base_may_come: watch::Receiver<bool>,
+}
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -64,6 +70,7 @@ struct Puller {
     silence: Duration,
     /// The images of the base.
     base: BTreeSet<String>,
+    base_may_come: watch::Sender<bool>,
 }
 
 /// An image that the deploy needs.
@@ -89,8 +96,9 @@ struct Course {
 }
 
 impl Run {
-    /// Begins to pull what this deploy needs; dropping the handle ends it.
-    pub(super) fn begin_pulling(&self, live: &Live, deployment: &Deployment) -> Images {
+    /// Begins to pull what head and its base need; dropping it ends that.
+    pub(super) fn begin_pulling(&self, live: &Live, head: &Deployment) -> Images {
+        let (sender, base_may_come) = watch::channel(false);
         let puller = Puller {
             docker: live.docker.clone(),
             run: self.plan.run.clone(),
@@ -100,8 +108,25 @@ impl Run {
             rules: self.plan.rules(self.tests()),
             silence: Duration::from_secs(self.plan.silence_seconds),
             base: self.base_images(),
+            base_may_come: sender,
         };
-        AbortOnDropHandle::new(tokio::spawn(puller.work(needed(&deployment.services))))
+        let pulling = AbortOnDropHandle::new(tokio::spawn(puller.work(needed(&head.services))));
+        Images { pulling, base_may_come }
+    }
+
+    /// Waits until the base may be deployed: no image of head is missing, and the base's have come or will not.
+    pub(super) async fn base_may_come(&self, live: &mut Live, head: &Deployment) -> Result<(), Stop> {
+        if self.stored::<Vec<Pull>>(PULLS).await?.is_some() {
+            return Ok(());
+        }
+        let images = live.images.take().unwrap_or_else(|| self.begin_pulling(live, head));
+        let mut may_come = images.base_may_come.clone();
+        live.images = Some(images);
+        if may_come.wait_for(|may| *may).await.is_ok() {
+            return Ok(());
+        }
+        // It ended before: why, that tells.
+        self.pulled(live, head).await
     }
 
     /// Waits until the target has every image of this deploy.
@@ -110,7 +135,7 @@ impl Run {
             return Ok(());
         }
         let images = live.images.take().unwrap_or_else(|| self.begin_pulling(live, deployment));
-        let pulled = match images.await {
+        let pulled = match images.pulling.await {
             Ok(pulled) => pulled?,
             Err(error) => return Err(EngineError::Target(format!("the images could not be pulled: {error}")).into()),
         };
@@ -134,6 +159,7 @@ impl Puller {
     }
 
     async fn all(&self, needed: BTreeMap<String, Vec<String>>) -> Result<Pulled, Stop> {
+        let needed_by_head: BTreeSet<String> = needed.keys().cloned().collect();
         let looks = stream::iter(needed).map(|(image, services)| self.look(image, services));
         let looks: Vec<Look> = looks.buffered(ASKED_AT_ONCE).try_collect().await?;
         let (mut pulled, mut to_pull, mut findings) = (Pulled::default(), Vec::new(), Vec::new());
@@ -150,15 +176,38 @@ impl Puller {
         if !findings.is_empty() {
             return Err(Stop::Failed(findings));
         }
-        let pulls = stream::iter(to_pull).map(|wanted| self.fetch(wanted));
-        // The first that fails ends the others.
-        let pulls: Vec<(Pull, Option<String>)> = pulls.buffer_unordered(PULLED_AT_ONCE).try_collect().await?;
-        for (pull, warning) in pulls {
+        let (heads, ()) = tokio::try_join!(self.heads(to_pull), self.bases(&needed_by_head))?;
+        for (pull, warning) in heads {
             pulled.pulls.push(pull);
             pulled.warnings.extend(warning);
         }
         pulled.pulls.sort_by(|a, b| a.image.cmp(&b.image));
         Ok(pulled)
+    }
+
+    async fn heads(&self, to_pull: Vec<Wanted>) -> Result<Vec<(Pull, Option<String>)>, Stop> {
+        let pulls = stream::iter(to_pull).map(|wanted| self.fetch(wanted));
+        // The first that fails ends the others.
+        pulls.buffer_unordered(PULLED_AT_ONCE).try_collect().await
+    }
+
+    /// What the base needs beside head's images.
+    async fn bases(&self, needed_by_head: &BTreeSet<String>) -> Result<(), Stop> {
+        let only_the_bases = self.base.difference(needed_by_head).cloned();
+        let pulls = stream::iter(only_the_bases).map(|image| async {
+            if let Look::ToPull(wanted) = self.look(image, Vec::new()).await? {
+                let image = wanted.image.to_string();
+                match self.fetch(wanted).await {
+                    Ok(_) => {}
+                    Err(Stop::Failed(_)) => self.log.say(format!("{image} of the base does not come")),
+                    Err(stop @ Stop::Engine(_)) => return Err(stop),
+                }
+            }
+            Ok(())
+        });
+        let all: Result<Vec<()>, Stop> = pulls.buffer_unordered(PULLED_AT_ONCE).try_collect().await;
+        self.base_may_come.send_replace(true);
+        all.map(drop)
     }
 
     /// Asks the registry, and the store whether it holds just that.

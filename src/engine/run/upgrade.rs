@@ -84,7 +84,7 @@ impl Run {
         let deployment = self.base_deployment(live, older)?;
         self.allowed(live, Stage::Base, &deployment).await?;
         if self.stored::<Wanted>(older.deploy.key(Fact::Wanted)).await?.is_none() {
-            self.pulled(live, &head).await?;
+            self.base_may_come(live, &head).await?;
             self.log.say(format!("base: {} at {}", older.base.name, older.base.commit.short()));
             self.put_files(live, older.deploy, older.files).await?;
         }
@@ -107,6 +107,7 @@ impl Run {
         let files = over(older, &self.files, &change)?;
         let deployment = self.upgrade_deployment(live, &files)?;
         if self.stored::<Wanted>(Deploy::Upgrade.key(Fact::Wanted)).await?.is_none() {
+            self.pulled(live, &deployment).await?;
             self.log.say(format!("upgrade in place: {} to {}", base.name, self.plan.head.label()));
             self.put_files(live, Deploy::Upgrade, &files).await?;
         }
