@@ -139,12 +139,12 @@ fn the_schema_of_the_tests_file_has_the_readers_keys() {
         ("[[extra]]", "/definitions/check"),
         ("[[check]]\n[check.http]", "/definitions/http"),
         ("[[check]]\n[check.tcp]", "/definitions/check/properties/tcp"),
+        ("[[check]]\n[check.container]", "/definitions/check/properties/container"),
     ];
     for (place, pointer) in places {
         let said = TestsFile::read(&format!("{place}\nno_key = 1")).unwrap_err().what;
         let (_, known) = said.split_once("expected").unwrap();
-        // Named only to be refused.
-        let mut known: Vec<&str> = known.split('`').skip(1).step_by(2).filter(|key| *key != "container").collect();
+        let mut known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
         known.sort_unstable();
         let object = schema.pointer(pointer).unwrap();
         let mut keys: Vec<&String> = object["properties"].as_object().unwrap().keys().collect();
@@ -174,6 +174,9 @@ fn what_the_reader_refuses_editors_mark() {
         check("service = 'db'\nhttp = { path = '/' }"),
         check("tcp = { service = 'db', port = 1 }\nhttp = { path = '/' }"),
         check("tcp = { service = 'db', port = 0 }"),
+        check("container = { image = 'a:1', run = 'x y' }"),
+        check("container = { image = 'a:1' }\nservice = 'db'"),
+        check("container = { run = ['x'] }"),
         page("json = { a = 1 }"),
         page("json = { '/a' = [1] }"),
         page("headers = { a = 1 }"),
@@ -188,7 +191,11 @@ fn what_the_reader_refuses_editors_mark() {
         assert!(TestsFile::read(&text).is_err(), "the reader takes {text}");
         assert!(!fits(&text), "the schema takes {text}");
     }
-    let right = [check("service = 'db'\ncmd = ' a b '"), seed("cmd = ['a', '\"']\nverify = { http = { path = '/' } }")];
+    let right = [
+        check("container = { image = 'a:1', run = ['x'] }"),
+        check("service = 'db'\ncmd = ' a b '"),
+        seed("cmd = ['a', '\"']\nverify = { http = { path = '/' } }"),
+    ];
     for text in right {
         assert!(TestsFile::read(&text).is_ok() && fits(&text), "{text}");
     }

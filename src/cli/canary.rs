@@ -260,9 +260,9 @@ impl Perch<'_> {
         lay_out(&canary.head, &place)?;
         let opened = git::open(&place.to_string_lossy()).await?;
         let base = base::find(&opened, None, &[]).await?;
-        let tests = canary.tests.as_ref().map(|text| Frozen {
-            origin: Origin { source: format!("{}/{}", canary.name, tests_file::FILE), commit: None },
-            text: text.clone(),
+        let tests = canary.tests.as_ref().map(|text| {
+            let origin = Origin { source: format!("{}/{}", canary.name, tests_file::FILE), commit: None };
+            Frozen::new(origin, text.clone())
         });
         let limits = Limits { total_seconds: LIMIT, ..Limits::default() };
         let plan = Plan::new(

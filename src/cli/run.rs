@@ -22,7 +22,7 @@ use crate::domain::command::askable_stages;
 use crate::domain::ids::RunId;
 use crate::domain::results::Results;
 use crate::domain::stage::Stage;
-use crate::domain::tests_file::{self, Frozen, OWN_FILE, Origin};
+use crate::domain::tests_file::{self, Frozen, OWN_FILE, OWN_FOLDER, Origin};
 use crate::domain::verdict::Verdict;
 use crate::engine::base;
 use crate::engine::plan::{Limits, Plan, Requested};
@@ -192,7 +192,7 @@ async fn begin(
 fn own_tests(source: &git::Source) -> anyhow::Result<Frozen> {
     let text = source.files.text(OWN_FILE).with_context(|| format!("`--with-tests` needs {OWN_FILE} in the recipe"))?;
     let origin = Origin { source: format!("{OWN_FILE} of the recipe itself"), commit: source.revision.commit.clone() };
-    Ok(Frozen { origin, text: text.to_owned() })
+    Ok(Frozen::new(origin, text.to_owned()).with_files_of(&source.files, OWN_FOLDER))
 }
 
 /// `STAGES=extra` means the same as `--extra`.
@@ -205,7 +205,12 @@ fn tests_file(folder: &Path) -> anyhow::Result<Frozen> {
     let path = folder.join(tests_file::FILE);
     let text = lint_tests::text_of(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let origin = Origin { source: path.display().to_string(), commit: None };
-    Ok(Frozen { origin, text })
+    let frozen = Frozen::new(origin, text);
+    if !frozen.needs_files() {
+        return Ok(frozen);
+    }
+    let files = git::folder(folder).with_context(|| format!("cannot read the files in {}", folder.display()))?;
+    Ok(frozen.with_files_of(&files, ""))
 }
 
 /// Ctrl-C and SIGTERM.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::results::{Asset, one_line};
+use super::results::{Asset, last_line, one_line};
 use super::stage::Stage;
+use super::suite::Suite;
 use super::tests_file::{Check, HttpCheck};
 
 /// Characters of a value in a sentence.
@@ -29,9 +30,12 @@ pub struct Checked {
     pub second_look: bool,
     /// How long it took, in milliseconds.
     pub ms: u64,
-    /// The beginning of what it said, where it does not hold; untrusted.
+    /// The beginning of what it said (of a suite, the end), where it does not hold; untrusted.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
+    /// What a suite in a container of its own reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<Suite>,
 }
 
 /// Checks in an order that depends on this seed: those that rely on each other's order show.
@@ -127,9 +131,7 @@ fn json(wanted: &BTreeMap<String, serde_json::Value>, body: &str) -> Result<(), 
 /// What came instead, as the end of a sentence that begins with the command.
 pub fn command(code: Option<i64>, stdout: &[u8], stderr: &[u8], stdout_contains: Option<&str>) -> Result<(), String> {
     let last = |text: &[u8]| {
-        let text = String::from_utf8_lossy(text);
-        let line =
-            text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(|line| one_line(line, SHOWN * 2));
+        let line = last_line(&String::from_utf8_lossy(text), SHOWN * 2);
         line.map(|line| format!(": “{line}”")).unwrap_or_default()
     };
     match code {

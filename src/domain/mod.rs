@@ -45,6 +45,7 @@ pub mod run_plan;
 pub mod setup;
 pub mod silence;
 pub mod stage;
+pub mod suite;
 pub mod swarm;
 pub mod sweep;
 pub mod target;

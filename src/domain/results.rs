@@ -456,6 +456,12 @@ pub fn one_line(text: &str, most: usize) -> String {
     line
 }
 
+/// The last line that is not empty, made fit for a sentence like [`one_line`].
+#[must_use]
+pub fn last_line(text: &str, most: usize) -> Option<String> {
+    text.lines().rev().map(|line| one_line(line, most)).find(|line| !line.is_empty())
+}
+
 /// Whether a character changes the direction of the text around it, which can make a line read as something else.
 #[must_use]
 pub const fn turns_text(c: char) -> bool {

@@ -28,5 +28,6 @@ mod scope;
 mod service;
 mod setup;
 mod starts;
+mod suites;
 mod support;
 mod upgrade;

@@ -34,7 +34,7 @@ async fn keep(site: &Site, number: i64, title: &str, version: &str) {
     save_files(&files, &folder.recipe()).unwrap();
     let origin = Origin { source: "recipes/tests".into(), commit: None };
     let text = format!("[env]\nMODE = 'hunter-{version}'\n");
-    save_tests(Some(&Frozen { origin, text }), &folder.tests()).unwrap();
+    save_tests(Some(&Frozen::new(origin, text)), &folder.tests()).unwrap();
 }
 
 /// The number of the last green run of `notes` before the red one, by the page.

@@ -58,14 +58,7 @@ pub struct Said {
 /// # Errors
 /// When the engine does not answer.
 pub async fn running(docker: &Docker, stack: &StackName, service: &str) -> Result<Option<Running>, DockerError> {
-    let mut filters = super::labelled(format!("{SERVICE_LABEL}={stack}_{service}"));
-    filters.insert("status".to_owned(), vec!["running".to_owned()]);
-    let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
-    let found = docker.list_containers(Some(options)).await.tried(format!("look for the container of {service}"))?;
-    let Some(id) = found.into_iter().max_by_key(|container| container.created).and_then(|container| container.id)
-    else {
-        return Ok(None);
-    };
+    let Some(id) = container_of(docker, &format!("{stack}_{service}")).await? else { return Ok(None) };
     match docker.inspect_container(&id, None::<InspectContainerOptions>).await.tried("inspect a container") {
         Ok(inspected) => {
             let volumes = inspected.mounts.unwrap_or_default().into_iter().filter_map(mounted).collect();
@@ -74,6 +67,18 @@ pub async fn running(docker: &Docker, stack: &StackName, service: &str) -> Resul
         Err(error) if error.status() == Some(404) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The newest container that runs for a service of this whole name.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn container_of(docker: &Docker, service: &str) -> Result<Option<String>, DockerError> {
+    let mut filters = super::labelled(format!("{SERVICE_LABEL}={service}"));
+    filters.insert("status".to_owned(), vec!["running".to_owned()]);
+    let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
+    let found = docker.list_containers(Some(options)).await.tried(format!("look for the container of {service}"))?;
+    Ok(found.into_iter().max_by_key(|container| container.created).and_then(|container| container.id))
 }
 
 fn mounted(mount: MountPoint) -> Option<Mounted> {

@@ -13,6 +13,7 @@ mod runner_image;
 mod silence;
 pub mod specs;
 pub mod stack;
+pub mod suite;
 pub mod undeploy;
 
 use std::path::Path;
@@ -32,6 +33,8 @@ pub const STACK_LABEL: &str = "com.docker.stack.namespace";
 pub const RUN_LABEL: &str = "cc-ci.run";
 /// The gate that made an object.
 pub const GATE_LABEL: &str = "cc-ci.gate";
+/// The stack whose app a test suite looks at: of the suite's service, container and configs.
+pub const SUITE_LABEL: &str = "cc-ci.suite";
 
 /// A call to an engine that failed.
 #[derive(Debug, thiserror::Error)]

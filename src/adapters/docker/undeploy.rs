@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::models::{Task, TaskState};
 use bollard::query_parameters::{
     ListConfigsOptions, ListContainersOptions, ListNetworksOptions, ListSecretsOptions, ListServicesOptions,
-    ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions,
+    ListTasksOptions, ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions,
 };
 use tokio::time::Instant;
 
-use super::{DockerError, GLANCE, STACK_LABEL, Tried as _, gone_is_fine, labelled};
+use super::{DockerError, GLANCE, STACK_LABEL, SUITE_LABEL, Tried as _, gone_is_fine, labelled};
 use crate::domain::ids::StackName;
 
 /// Swarm needs a second or two to hear of the end of a service; more than this is a fault.
@@ -28,12 +29,12 @@ pub enum UndeployError {
     #[error(transparent)]
     Docker(#[from] DockerError),
     /// Something stays, however often it is removed.
-    #[error("{what} of stack {stack} are still there after {seconds} s")]
+    #[error("{what} of {of} are still there after {seconds} s")]
     Remains {
         /// Which kind of object.
         what: &'static str,
-        /// The stack.
-        stack: StackName,
+        /// Whose: a stack or a test suite.
+        of: String,
         /// How long that was tried.
         seconds: u64,
     },
@@ -71,10 +72,55 @@ pub async fn destroy(docker: &Docker, stack: &StackName, say: impl Fn(String)) -
     Ok(())
 }
 
+/// Removes test suites, named by a label: services, containers, configs.
+///
+/// # Errors
+/// When the engine does not answer, or something stays.
+pub async fn remove_suites(docker: &Docker, label: &str) -> Result<(), UndeployError> {
+    remove_services(docker, label).await?;
+    let deadline = Instant::now() + PATIENCE;
+    // Swarm may start one more task while it hears of the end.
+    while remove_containers(docker, label).await? > 0 {
+        if Instant::now() > deadline {
+            let of = format!("test suite {label}");
+            return Err(UndeployError::Remains { what: "containers", of, seconds: PATIENCE.as_secs() });
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    let options = ListConfigsOptions { filters: Some(labelled(label)) };
+    let configs = docker.list_configs(Some(options)).await.tried("list a test suite's configs")?;
+    for id in configs.into_iter().filter_map(|config| config.id) {
+        gone_is_fine(docker.delete_config(&id).await.tried(format!("remove config {id}")))?;
+    }
+    Ok(())
+}
+
+async fn remove_services(docker: &Docker, label: &str) -> Result<usize, DockerError> {
+    let options = ListServicesOptions { filters: Some(labelled(label)), ..Default::default() };
+    let services = docker.list_services(Some(options)).await.tried("list services to remove")?;
+    for id in services.iter().filter_map(|service| service.id.as_deref()) {
+        gone_is_fine(docker.delete_service(id).await.tried(format!("remove service {id}")))?;
+    }
+    Ok(services.len())
+}
+
+/// By force: their volumes go too, so that nobody is served by waiting for them (2.8 s instead of 6.3).
+async fn remove_containers(docker: &Docker, label: &str) -> Result<usize, DockerError> {
+    let options = ListContainersOptions { all: true, filters: Some(labelled(label)), ..Default::default() };
+    let containers = docker.list_containers(Some(options)).await.tried("list containers to remove")?;
+    for id in containers.iter().filter_map(|container| container.id.as_deref()) {
+        let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
+        let removed = docker.remove_container(id, Some(options)).await.tried(format!("remove container {id}"));
+        busy_is_fine(removed)?;
+    }
+    Ok(containers.len())
+}
+
 /// What is removed again and again until none is left.
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Containers,
+    Tasks,
     Networks,
     Volumes,
 }
@@ -93,8 +139,9 @@ impl<'a> Stack<'a> {
 
     /// Returns how many services there were.
     async fn remove_what_runs(&self) -> Result<usize, UndeployError> {
-        let services = self.remove_services().await?;
-        for part in [Part::Containers, Part::Networks, Part::Volumes] {
+        remove_suites(self.docker, &format!("{SUITE_LABEL}={}", self.name)).await?;
+        let services = remove_services(self.docker, &self.label).await?;
+        for part in [Part::Containers, Part::Tasks, Part::Networks, Part::Volumes] {
             self.until_none_left(part).await?;
         }
         Ok(services)
@@ -103,13 +150,14 @@ impl<'a> Stack<'a> {
     /// Repeats a removal until it finds nothing more to remove: Swarm may start one more task while it hears of the end.
     async fn until_none_left(&self, part: Part) -> Result<(), UndeployError> {
         let patience = match part {
-            Part::Containers | Part::Networks => PATIENCE,
+            Part::Containers | Part::Tasks | Part::Networks => PATIENCE,
             Part::Volumes => PATIENCE_WITH_VOLUMES,
         };
         let deadline = Instant::now() + patience;
         loop {
             let (what, found) = match part {
-                Part::Containers => ("containers", self.remove_containers().await?),
+                Part::Containers => ("containers", remove_containers(self.docker, &self.label).await?),
+                Part::Tasks => ("tasks", self.end_tasks().await?),
                 Part::Networks => ("networks", self.remove_networks().await?),
                 Part::Volumes => ("volumes", self.remove_volumes().await?),
             };
@@ -117,32 +165,23 @@ impl<'a> Stack<'a> {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                let (stack, seconds) = (self.name.clone(), patience.as_secs());
-                return Err(UndeployError::Remains { what, stack, seconds });
+                let (of, seconds) = (format!("stack {}", self.name), patience.as_secs());
+                return Err(UndeployError::Remains { what, of, seconds });
             }
             tokio::time::sleep(GLANCE).await;
         }
     }
 
-    async fn remove_services(&self) -> Result<usize, DockerError> {
-        let options = ListServicesOptions { filters: Some(labelled(&self.label)), ..Default::default() };
-        let services = self.docker.list_services(Some(options)).await.tried("list the stack's services")?;
-        for id in services.iter().filter_map(|service| service.id.as_deref()) {
-            gone_is_fine(self.docker.delete_service(id).await.tried(format!("remove service {id}")))?;
+    /// How many tasks are not over. One that waited for a node may get it at the last moment, and start a container when all seem to
+    /// be gone; and until Swarm has heard of a task's end, it gives its ports of the host to nobody else.
+    async fn end_tasks(&self) -> Result<usize, DockerError> {
+        let options = ListTasksOptions { filters: Some(labelled(&self.label)) };
+        let tasks = self.docker.list_tasks(Some(options)).await.tried("list the stack's tasks")?;
+        let open = tasks.iter().filter(|task| !is_over(task)).count();
+        if open > 0 {
+            remove_containers(self.docker, &self.label).await?;
         }
-        Ok(services.len())
-    }
-
-    /// By force: their volumes go too, so that nobody is served by waiting for them (2.8 s instead of 6.3).
-    async fn remove_containers(&self) -> Result<usize, DockerError> {
-        let options = ListContainersOptions { all: true, filters: Some(labelled(&self.label)), ..Default::default() };
-        let containers = self.docker.list_containers(Some(options)).await.tried("list the stack's containers")?;
-        for id in containers.iter().filter_map(|container| container.id.as_deref()) {
-            let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
-            let removed = self.docker.remove_container(id, Some(options)).await.tried(format!("remove container {id}"));
-            busy_is_fine(removed)?;
-        }
-        Ok(containers.len())
+        Ok(open)
     }
 
     async fn remove_networks(&self) -> Result<usize, DockerError> {
@@ -202,6 +241,21 @@ impl<'a> Stack<'a> {
     fn made(&self, labels: Option<&HashMap<String, String>>) -> bool {
         labels.and_then(|labels| labels.get(STACK_LABEL)).is_some_and(|stack| stack == self.name.as_str())
     }
+}
+
+fn is_over(task: &Task) -> bool {
+    let state = task.status.as_ref().and_then(|status| status.state);
+    matches!(
+        state,
+        Some(
+            TaskState::COMPLETE
+                | TaskState::SHUTDOWN
+                | TaskState::FAILED
+                | TaskState::REJECTED
+                | TaskState::REMOVE
+                | TaskState::ORPHANED
+        )
+    )
 }
 
 /// An object in use (409, or 403 for a network with endpoints) is tried again by the loop around.

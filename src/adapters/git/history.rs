@@ -52,7 +52,7 @@ impl Opened {
     pub async fn files_at(&self, commit: &CommitSha) -> Result<RecipeFiles, SourceError> {
         let repository = self.repository()?;
         repository.fetch(commit).await?;
-        repository.files(commit).await
+        repository.files(commit, None).await
     }
 
     fn repository(&self) -> Result<&Repository, SourceError> {
@@ -121,8 +121,10 @@ impl Repository {
         Ok(listed.lines().filter_map(tag).collect())
     }
 
-    async fn files(&self, commit: &CommitSha) -> Result<RecipeFiles, SourceError> {
-        let arguments = ["ls-tree", "-r", "-z", "--long", "--full-tree", commit.as_str()];
+    /// The files at a commit that is here, all or those below a folder.
+    pub(super) async fn files(&self, commit: &CommitSha, below: Option<&str>) -> Result<RecipeFiles, SourceError> {
+        let mut arguments = vec!["ls-tree", "-r", "-z", "--long", "--full-tree", commit.as_str()];
+        arguments.extend(below.iter().flat_map(|below| ["--", below]));
         let listed = git_with(&self.folder, "list the commit's files", &arguments, None).await.map(text)?;
         let entries: Vec<Entry<'_>> = listed.split('\0').filter_map(entry).collect();
         within_budget(&entries)?;

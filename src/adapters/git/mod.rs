@@ -100,7 +100,7 @@ pub async fn open(source: &str) -> Result<Opened, SourceError> {
     if !looks_like_url(url) {
         return Err(SourceError::Neither(source.to_owned()));
     }
-    let folder = folder()?;
+    let folder = temporary()?;
     let name = RecipeName::parse(
         url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default().trim_end_matches(".git"),
     )?;
@@ -118,7 +118,7 @@ pub async fn open(source: &str) -> Result<Opened, SourceError> {
 /// # Errors
 /// [`SourceError`].
 pub async fn open_commit(url: &str, name: &RecipeName, commit: &CommitSha) -> Result<Opened, SourceError> {
-    let folder = folder()?;
+    let folder = temporary()?;
     let clone = folder.path().join(name.as_str());
     let place = clone.to_string_lossy();
     git(folder.path(), "make a repository", &["init", "--quiet", "--", &place]).await?;
@@ -128,7 +128,29 @@ pub async fn open_commit(url: &str, name: &RecipeName, commit: &CommitSha) -> Re
     Ok(Opened { source: found, repository: Some(repository) })
 }
 
-fn folder() -> Result<tempfile::TempDir, SourceError> {
+/// The files of a folder that is no recipe's, as they are.
+///
+/// # Errors
+/// [`SourceError`].
+pub fn folder(folder: &Path) -> Result<RecipeFiles, SourceError> {
+    let paths = walk(folder).map_err(|source| SourceError::File { path: folder.into(), source })?;
+    read_files(folder, &paths)
+}
+
+/// The files at a commit of a repository that lie below a folder, by their paths in the repository.
+///
+/// # Errors
+/// [`SourceError`].
+pub async fn folder_at(url: &str, commit: &CommitSha, below: &str) -> Result<RecipeFiles, SourceError> {
+    let temporary = temporary()?;
+    let clone = temporary.path().join("tests");
+    git(temporary.path(), "make a repository", &["init", "--quiet", "--", &clone.to_string_lossy()]).await?;
+    let repository = Repository::part_of(url, clone, temporary);
+    repository.fetch(commit).await?;
+    repository.files(commit, Some(below)).await
+}
+
+fn temporary() -> Result<tempfile::TempDir, SourceError> {
     tempfile::tempdir().map_err(|error| SourceError::File { path: std::env::temp_dir(), source: error })
 }
 

@@ -52,6 +52,7 @@ fn check(stage: Stage) -> Checked {
         second_look: false,
         ms: 12,
         output: String::new(),
+        suite: None,
     }
 }
 

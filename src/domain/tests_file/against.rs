@@ -43,6 +43,7 @@ impl Recipe<'_> {
             CheckKind::Http(page) => self.lacks_host(who, page.subdomain.as_deref()).into_iter().collect(),
             CheckKind::Tcp { service, port: _ } => self.lacks_service(who, service).into_iter().collect(),
             CheckKind::Inside { act, stdout_contains: _ } => self.lacks_for_act(who, act),
+            CheckKind::Container(_) => Vec::new(),
         }
     }
 

@@ -6,12 +6,14 @@
 //! a slip of the pen. Values of `[secrets]` are in no error and in no `Debug`.
 
 mod against;
+mod beside;
 #[cfg(test)]
 mod planned;
 mod propose;
 mod read;
 
 pub use self::against::against;
+pub use self::beside::{Beside, Frozen};
 pub use self::propose::propose;
 
 use std::collections::BTreeMap;
@@ -27,6 +29,8 @@ use super::stage::Rung;
 pub const FILE: &str = "cc-ci.toml";
 /// Where a recipe keeps its own.
 pub const OWN_FILE: &str = "tests/cc-ci.toml";
+/// The folder of that.
+pub const OWN_FOLDER: &str = "tests/";
 /// No such file is larger, in bytes.
 pub const LARGEST: usize = 64 << 10;
 
@@ -116,6 +120,17 @@ pub enum CheckKind {
         /// What its standard output must hold besides.
         stdout_contains: Option<String>,
     },
+    /// What a test suite says in a container of its own.
+    Container(Container),
+}
+
+/// A test suite in a container of its own, on the networks of the app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// Its image.
+    pub image: String,
+    /// A program with its arguments; empty: what the image runs by itself.
+    pub run: Vec<String>,
 }
 
 /// A page and what it must be.
@@ -166,15 +181,6 @@ pub struct TestsError {
     pub what: String,
     /// What to write, as a sentence.
     pub advice: String,
-}
-
-/// Where a tests file comes from, and what it says: frozen when a run is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Frozen {
-    /// Where.
-    pub origin: Origin,
-    /// The whole file.
-    pub text: String,
 }
 
 /// Where a tests file comes from.

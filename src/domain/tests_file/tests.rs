@@ -65,6 +65,10 @@ service = "app"
 cmd = "queue_is_empty"
 stdout_contains = "0"
 
+[[check]]
+name = "browser suite"
+container = { image = "registry.example.org/suite:3", run = ["pytest", "-q"] }
+
 [[extra]]
 name = "compress state"
 service = "app"
@@ -179,7 +183,12 @@ fn what_is_wrong_with_checks_is_said() {
         "[[extra]]\nname = 5\ntcp = { service = 'db', port = 5432 }",
         "[[check]]\nname = ' x'\ntcp = { service = 'db', port = 5432 }",
         &check(""),
-        &check("container = { image = 'suite:3' }"),
+        &check("container = { run = ['pytest'] }"),
+        &check("container = { image = 'Suite 3' }"),
+        &check("container = { image = 'suite:3', run = 'pytest -q' }"),
+        &check("container = { image = 'suite:3', run = [] }"),
+        &check("container = { image = 'suite:3', volumes = ['/:/host'] }"),
+        &check("container = { image = 'suite:3' }\nservice = 'db'"),
         &check("exec = ['a']\n"),
         &check("exec = ['a']\nservice = 'db'\nhttp = { path = '/' }"),
         &check("exec = ['a']\nservice = 'db'\nstdout = 'x'"),

@@ -20,6 +20,7 @@ use crate::domain::ids::DomainName;
 use crate::domain::ready;
 use crate::domain::results::{By, count, ms_between, one_line};
 use crate::domain::stage::Stage;
+use crate::domain::suite::Suite;
 use crate::domain::tests_file::{Act, Check, CheckKind, How, HttpCheck};
 use crate::engine::EngineError;
 
@@ -29,10 +30,14 @@ pub(super) const UPGRADE_CHECKS: &str = "upgrade_checks";
 pub(super) const CHECKS: &str = "checks";
 /// The same of the extra checks.
 pub(super) const EXTRA: &str = "extra_checks";
+/// What looking takes beside the time of what is looked at.
+const BESIDE: Duration = Duration::from_secs(15);
+/// A suite's image must come, and all of it must go.
+const SUITE_BESIDE: Duration = Duration::from_mins(17);
 /// So many at once.
 const AT_ONCE: usize = 8;
 /// Lines of what a check said that are evidence.
-const LINES: usize = 40;
+pub(super) const LINES: usize = 40;
 
 impl Run {
     /// The checks on the fresh deploy.
@@ -113,7 +118,7 @@ impl Run {
         let finding =
             if checked.output.is_empty() { finding } else { finding.with("what it said", checked.output.clone()) };
         match &check.kind {
-            CheckKind::Http(_) => finding,
+            CheckKind::Http(_) | CheckKind::Container(_) => finding,
             CheckKind::Tcp { service, .. } | CheckKind::Inside { act: Act { service, .. }, .. } => {
                 finding.about(service)
             }
@@ -137,10 +142,15 @@ impl Run {
                 CheckKind::Inside { act, stdout_contains } => {
                     self.ask_command(live, place.stage, act, stdout_contains.as_deref(), limit).await
                 }
+                CheckKind::Container(container) => self.ask_suite(live, place, name, container, limit).boxed().await,
             }
         };
-        // A command has its own limit; this one is for what hangs otherwise.
-        let looked = tokio::time::timeout(limit + Duration::from_secs(15), looked).await;
+        // A command and a suite have their own limit; this one is for what hangs otherwise.
+        let patience = match kind {
+            CheckKind::Container(_) => limit + SUITE_BESIDE,
+            CheckKind::Http(_) | CheckKind::Tcp { .. } | CheckKind::Inside { .. } => limit + BESIDE,
+        };
+        let looked = tokio::time::timeout(patience, looked).await;
         let looked = looked.unwrap_or_else(|_| Ok(Look::not("it took too long")))?;
         let ms = ms_between(from, Timestamp::now());
         let took = crate::domain::results::duration(u64::try_from(begun.elapsed().as_millis()).unwrap_or(ms));
@@ -154,6 +164,7 @@ impl Run {
             second_look: false,
             ms,
             output: looked.output,
+            suite: looked.suite,
         })
     }
 
@@ -169,11 +180,11 @@ impl Run {
             Ok(answer) => {
                 let seen = format!("{first} answers {}", answer.status);
                 match checks::page(check, &answer) {
-                    Ok(()) => Look { holds: true, seen, output: String::new() },
+                    Ok(()) => Look { holds: true, seen, output: String::new(), suite: None },
                     Err(why) => {
                         let body = String::from_utf8_lossy(&answer.body);
                         let output = body.lines().take(LINES).collect::<Vec<_>>().join("\n");
-                        Look { holds: false, seen: format!("{first} {why}"), output }
+                        Look { holds: false, seen: format!("{first} {why}"), output, suite: None }
                     }
                 }
             }
@@ -214,9 +225,12 @@ impl Run {
         }
         let network = format!("container:{}", container.id);
         match probe(&live.docker, &live.runner_image, Some(&network), &asked, rand::random()).await {
-            Ok(probed) if !probed.reached.is_empty() => {
-                Ok(Look { holds: true, seen: format!("{service} listens on port {port}"), output: String::new() })
-            }
+            Ok(probed) if !probed.reached.is_empty() => Ok(Look {
+                holds: true,
+                seen: format!("{service} listens on port {port}"),
+                output: String::new(),
+                suite: None,
+            }),
             Ok(_) => Ok(Look::not(format!("nothing of {service} listens on port {port}"))),
             Err(ProbeContainerError::Docker(error)) => Ok(Look::not(told(error)?)),
             Err(error @ ProbeContainerError::Answer(_)) => Ok(Look::not(error.to_string())),
@@ -242,21 +256,22 @@ impl Run {
         let output = [&said.stdout, &said.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat();
         let output = output.lines().take(LINES).collect::<Vec<_>>().join("\n");
         Ok(match checks::command(said.code, &said.stdout, &said.stderr, wanted) {
-            Ok(()) => Look { holds: true, seen: format!("{name} ends with 0"), output: String::new() },
-            Err(why) => Look { holds: false, seen: format!("{name} {why}"), output },
+            Ok(()) => Look { holds: true, seen: format!("{name} ends with 0"), output: String::new(), suite: None },
+            Err(why) => Look { holds: false, seen: format!("{name} {why}"), output, suite: None },
         })
     }
 }
 
 /// What one look saw.
-struct Look {
-    holds: bool,
-    seen: String,
-    output: String,
+pub(super) struct Look {
+    pub holds: bool,
+    pub seen: String,
+    pub output: String,
+    pub suite: Option<Suite>,
 }
 
 impl Look {
-    fn not(seen: impl Into<String>) -> Self {
-        Self { holds: false, seen: seen.into(), output: String::new() }
+    pub(super) fn not(seen: impl Into<String>) -> Self {
+        Self { holds: false, seen: seen.into(), output: String::new(), suite: None }
     }
 }

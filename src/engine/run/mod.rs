@@ -30,6 +30,7 @@ mod secrets;
 mod seed;
 mod shape;
 mod step;
+mod suite;
 mod teardown;
 mod upgrade;
 
@@ -60,7 +61,7 @@ use crate::domain::protocol::PROTOCOL;
 use crate::domain::recipe::files::RecipeFiles;
 use crate::domain::recipe::selected::Selected;
 use crate::domain::target::Target;
-use crate::domain::tests_file::{Frozen, TestsError, TestsFile};
+use crate::domain::tests_file::{Beside, Frozen, TestsError, TestsFile};
 
 /// What every run of this gate shares.
 #[derive(Debug, Clone)]
@@ -84,6 +85,8 @@ pub struct Run {
     target: Target,
     files: RecipeFiles,
     tests: Result<TestsFile, TestsError>,
+    /// What lies beside the tests file.
+    beside: Vec<Beside>,
     base: Option<RecipeFiles>,
     /// For a base that does not deploy.
     next_base: Option<RecipeFiles>,
@@ -110,6 +113,11 @@ impl<E: Into<EngineError>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Engine(error.into())
     }
+}
+
+/// What a tests file says, and what lies beside it.
+fn read_tests(tests: Option<Frozen>) -> (Result<TestsFile, TestsError>, Vec<Beside>) {
+    tests.map_or_else(|| (Ok(TestsFile::default()), Vec::new()), |tests| (tests.read(), tests.files))
 }
 
 /// Values of the tests file are hidden like those that are drawn.
@@ -157,9 +165,10 @@ impl Run {
         gate.store.add_run(row).await?;
         let log = Arc::new(LogFile::open(&folder.log(), listener).map_err(EngineError::file(folder.log()))?);
         log.say(format!("run {}: {} {} on {}", plan.run, plan.recipe, plan.head.label(), plan.target));
-        let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
+        let (tests, beside) = read_tests(tests);
         hide_dummies(&log, &tests);
         Ok(Self {
+            beside,
             files: source.files.clone(),
             tests,
             base: base.files.clone(),
@@ -212,7 +221,7 @@ impl Run {
         let lock = folder.hold(&plan.run)?;
         let files = load_files(&folder.recipe())?;
         let tests = load_tests(&folder.tests())?;
-        let tests = tests.map_or_else(|| Ok(TestsFile::default()), |tests| TestsFile::read(&tests.text));
+        let (tests, beside) = read_tests(tests);
         let base = plan.base.as_ref().and_then(|found| found.base.as_ref());
         let base = base.map(|_| load_files(&folder.base())).transpose()?;
         let next = folder.next_base();
@@ -232,6 +241,7 @@ impl Run {
             next_base,
             skipped,
             tests,
+            beside,
             gate,
             folder,
             log,

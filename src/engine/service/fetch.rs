@@ -12,7 +12,7 @@ use crate::domain::forge::RepoName;
 use crate::domain::queue::published;
 use crate::domain::recipe::RecipeVersion;
 use crate::domain::results::one_line;
-use crate::domain::tests_file::{Frozen, OWN_FILE, Origin, TestsFile};
+use crate::domain::tests_file::{Frozen, OWN_FILE, OWN_FOLDER, Origin, TestsFile};
 use crate::engine::EngineError;
 use crate::engine::base::{self, BASE};
 use crate::engine::plan::{Plan, Requested, save_files, save_tests};
@@ -115,7 +115,7 @@ fn own_tests(source: &git::Source, repository: &RepoName) -> Option<Frozen> {
         source: format!("{repository}/{OWN_FILE} of the change itself"),
         commit: source.revision.commit.clone(),
     };
-    Some(Frozen { origin, text })
+    Some(Frozen::new(origin, text).with_files_of(&source.files, OWN_FOLDER))
 }
 
 /// Why there is no such base, with the versions there are.

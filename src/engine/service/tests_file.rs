@@ -2,6 +2,7 @@
 //! under test.
 
 use super::Service;
+use crate::adapters::git;
 use crate::domain::forge::RepoName;
 use crate::domain::ids::RecipeName;
 use crate::domain::tests_file::{FILE, Frozen, LARGEST, OWN_FILE, Origin};
@@ -30,7 +31,13 @@ impl Service {
         let Some(bytes) = forge.file_at(repository, path, &commit).await? else { return Ok(None) };
         // One byte more than is allowed, so that the reader can tell.
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LARGEST + 1)]).into_owned();
-        let origin = Origin { source: format!("{repository}/{path}"), commit: Some(commit) };
-        Ok(Some(Frozen { origin, text }))
+        let origin = Origin { source: format!("{repository}/{path}"), commit: Some(commit.clone()) };
+        let frozen = Frozen::new(origin, text);
+        if !frozen.needs_files() {
+            return Ok(Some(frozen));
+        }
+        let folder = path.strip_suffix(FILE).unwrap_or_default();
+        let files = git::folder_at(&forge.git_url(repository), &commit, folder).await?;
+        Ok(Some(frozen.with_files_of(&files, folder)))
     }
 }

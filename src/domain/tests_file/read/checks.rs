@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::super::{Act, Check, CheckKind, How, Seed};
+use super::super::{Act, Check, CheckKind, Container, How, Seed};
 use super::pages::page;
-use super::shape::{CheckTable, HttpTable, SeedTable, TcpTable, VerifyTable, Words};
+use super::shape::{CheckTable, ContainerTable, HttpTable, SeedTable, TcpTable, VerifyTable, Words};
 use super::{LONGEST_TEXT, Wrong, bounded, text, time_or, wrong};
+use crate::domain::registry::ImageName;
 use crate::domain::results::one_line;
 
 /// How long each may take unless it says otherwise.
 const SEED_TIMEOUT: Duration = Duration::from_mins(2);
 const CHECK_TIMEOUT: Duration = Duration::from_mins(1);
+const SUITE_TIMEOUT: Duration = Duration::from_mins(10);
 const EXTRA_TIMEOUT: Duration = Duration::from_mins(20);
 const MOST_SEEDS: usize = 64;
 /// Of checks and extra checks together.
@@ -33,6 +35,7 @@ enum Kind<'a> {
     Http(&'a HttpTable),
     Tcp(&'a TcpTable),
     Inside(Call<'a>),
+    Container(&'a ContainerTable),
 }
 
 pub(super) fn seeds(found: &[Spanned<SeedTable>]) -> Result<Vec<Seed>, Wrong> {
@@ -82,17 +85,15 @@ fn proof(found: &Spanned<VerifyTable>, seeds_own: &Spanned<String>) -> Result<Ch
 fn check(found: &Spanned<CheckTable>, usual: Duration) -> Result<Check, Wrong> {
     let CheckTable { name: called, http, tcp, exec, cmd, container, service, stdout_contains, timeout } =
         found.get_ref();
-    if let Some(container) = container {
-        let advice = "Take it out until cc-ci can do it: nothing is left out silently.";
-        return Err(wrong(container, "`container` is not in this version", advice));
-    }
     let kinds = [
         ("http", http.as_ref().map(Kind::Http)),
         ("tcp", tcp.as_ref().map(Kind::Tcp)),
         ("exec", exec.as_ref().map(|words| Kind::Inside(Call::Exec(words)))),
         ("cmd", cmd.as_ref().map(|words| Kind::Inside(Call::Cmd(words)))),
+        ("container", container.as_ref().map(Kind::Container)),
     ];
-    let kind = only(found, kinds, "Write exactly one of `http`, `tcp`, `exec` and `cmd`.")?;
+    let kind = only(found, kinds, "Write exactly one of `http`, `tcp`, `exec`, `cmd` and `container`.")?;
+    let usual = if matches!(kind, Kind::Container(_)) { usual.max(SUITE_TIMEOUT) } else { usual };
     let beside = Beside { service: service.as_ref(), stdout_contains: stdout_contains.as_ref() };
     Ok(Check { name: name(called)?, kind: beside.with(&kind, None)?, timeout: time_or(timeout.as_ref(), usual)? })
 }
@@ -114,6 +115,10 @@ impl Beside<'_> {
             Kind::Tcp(found) => {
                 self.must_be_nothing()?;
                 tcp(found)
+            }
+            Kind::Container(found) => {
+                self.must_be_nothing()?;
+                container(found).map(CheckKind::Container)
             }
             Kind::Inside(call) => {
                 let (Call::Exec(words) | Call::Cmd(words)) = call;
@@ -147,6 +152,22 @@ fn tcp(found: &TcpTable) -> Result<CheckKind, Wrong> {
         wrong(&found.port, format!("`port` is {}", found.port.get_ref()), "A port is a number from 1 to 65535.")
     })?;
     Ok(CheckKind::Tcp { service: service(&found.service)?, port })
+}
+
+fn container(found: &ContainerTable) -> Result<Container, Wrong> {
+    let image = found.image.get_ref();
+    ImageName::parse(image).map_err(|_| {
+        let advice = "Write it as in a compose file: `registry.example.org/suite:3`.";
+        wrong(&found.image, "`image` is not the name of an image", advice)
+    })?;
+    let run = found.run.as_ref().map(|run| match run.get_ref() {
+        Words::List(words) => fits(run, words, "run").map(|()| words.clone()),
+        Words::Line(_) => {
+            let advice = "Write a list, one text for each argument: `[\"pytest\", \"-q\"]`.";
+            Err(wrong(run, "`run` is one text, and no shell takes it apart", advice))
+        }
+    });
+    Ok(Container { image: image.clone(), run: run.transpose()?.unwrap_or_default() })
 }
 
 /// The one kind that is there.

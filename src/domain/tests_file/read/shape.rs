@@ -74,7 +74,7 @@ pub(super) struct VerifyTable {
     pub(super) stdout_contains: Option<Spanned<String>>,
 }
 
-/// A check or an extra check. `container` is a kind of a later version: it is named, so that it is not called unknown.
+/// A check or an extra check.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CheckTable {
@@ -83,7 +83,7 @@ pub(super) struct CheckTable {
     pub(super) tcp: Option<TcpTable>,
     pub(super) exec: Option<Spanned<Words>>,
     pub(super) cmd: Option<Spanned<Words>>,
-    pub(super) container: Option<Spanned<Value>>,
+    pub(super) container: Option<ContainerTable>,
     pub(super) service: Option<Spanned<String>>,
     pub(super) stdout_contains: Option<Spanned<String>>,
     pub(super) timeout: Option<Spanned<String>>,
@@ -110,6 +110,13 @@ pub(super) struct HttpTable {
 pub(super) struct TcpTable {
     pub(super) service: Spanned<String>,
     pub(super) port: Spanned<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ContainerTable {
+    pub(super) image: Spanned<String>,
+    pub(super) run: Option<Spanned<Words>>,
 }
 
 /// A text, or a list of texts.

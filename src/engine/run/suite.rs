@@ -1,0 +1,186 @@
+//! A check that is a test suite in a container of its own.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::checks::{LINES, Look};
+use super::inside::{Place, told};
+use super::prepare::Live;
+use super::{Run, Stop};
+use crate::adapters::docker::images::{self, ImageError};
+use crate::adapters::docker::suite::{self, Course, Started, SuiteOrder};
+use crate::adapters::docker::undeploy::UndeployError;
+use crate::adapters::logfile::StepLines;
+use crate::domain::registry::ImageName;
+use crate::domain::results::one_line;
+use crate::domain::suite::{REPORT, Suite, judge};
+use crate::domain::tests_file::Container;
+use crate::engine::EngineError;
+
+/// So much of the end of what a suite says is kept.
+const KEPT: usize = 64 << 10;
+/// The longest that its image may take to come.
+const PULL: Duration = Duration::from_mins(15);
+/// After its end, its last lines are waited for.
+const LAST_LINES: Duration = Duration::from_secs(5);
+/// Characters of an image or an error in a sentence.
+const SHOWN: usize = 160;
+
+impl Run {
+    /// Runs a suite once, for at most `limit`, and removes it.
+    pub(super) async fn ask_suite(
+        &self,
+        live: &Live,
+        place: Place<'_>,
+        name: &str,
+        container: &Container,
+        limit: Duration,
+    ) -> Result<Look, Stop> {
+        let image = one_line(&container.image, SHOWN);
+        if let Err(why) = self.image_of_suite(live, &container.image).await? {
+            return Ok(Look::not(format!("its image {image} cannot be had: {}", one_line(&why, SHOWN))));
+        }
+        let hosts: Vec<String> = place.deployment.routes.iter().map(|route| route.host.to_string()).collect();
+        let word = hex::encode(&Sha256::digest(name)[..4]);
+        let order = SuiteOrder {
+            stack: &self.plan.stack,
+            run: &self.plan.run,
+            gate: &self.gate.id,
+            word: &word,
+            image: &container.image,
+            run_words: &container.run,
+            env: vec![
+                format!("CC_CI_URL=https://{}", self.plan.domain),
+                format!("CC_CI_STACK={}", self.plan.stack),
+                format!("CC_CI_JUNIT={REPORT}"),
+            ],
+            hosts,
+            files: &self.beside,
+        };
+        let started = match suite::start(&live.docker, &order).await {
+            Ok(started) => started,
+            Err(UndeployError::Docker(error)) => return Ok(Look::not(told(error)?)),
+            Err(error @ UndeployError::Remains { .. }) => return Err(EngineError::from(error).into()),
+        };
+        let mut heard = Heard::default();
+        let followed = tokio::time::timeout(limit, self.follow_suite(live, name, &started, &mut heard)).await;
+        let look = match followed {
+            // Its time is over: what it reported so far counts for nothing.
+            Err(_over) => Ok(self.look_of(&image, None, None, &heard)),
+            Ok(Err(stop)) => Err(stop),
+            Ok(Ok(Course::Ended(id, code))) => {
+                let report = match suite::report(&live.docker, &id).await {
+                    Ok(report) => report.map(|report| report.and_then(|bytes| Suite::read(&bytes))),
+                    Err(error) => Some(Err(told(error)?)),
+                };
+                Ok(self.look_of(&image, Some(code), report, &heard))
+            }
+            Ok(Ok(Course::Never(said))) => Ok(Look::not(format!("{image} does not start: {}", one_line(&said, SHOWN)))),
+            Ok(Ok(Course::Waits | Course::Runs(_))) => Ok(Look::not(format!("{image} does not start"))),
+        };
+        suite::remove(&live.docker, &started).await?;
+        look
+    }
+
+    /// To its end; what it says goes into the log as it comes.
+    async fn follow_suite(
+        &self,
+        live: &Live,
+        name: &str,
+        started: &Started,
+        heard: &mut Heard,
+    ) -> Result<Course, Stop> {
+        let course = suite::runs(&live.docker, started).await?;
+        let (Course::Runs(id) | Course::Ended(id, _)) = &course else { return Ok(course) };
+        let mut lines = StepLines::resume(&self.log, &format!("suite {}", one_line(name, 60)));
+        let course = {
+            let hear = suite::hear(&live.docker, id, |piece| {
+                lines.take(piece);
+                heard.take(piece);
+            });
+            let ended = async {
+                let ended = suite::ended(&live.docker, started).await;
+                // Its last lines come through another connection.
+                tokio::time::sleep(LAST_LINES).await;
+                ended
+            };
+            tokio::select! {
+                // However that went: how it ended is asked for.
+                said = hear => {
+                    if let Err(error) = said {
+                        self.log.say(format!("what “{}” says is not heard: {error}", one_line(name, 60)));
+                    }
+                    suite::ended(&live.docker, started).await?
+                }
+                ended = ended => ended?,
+            }
+        };
+        lines.end();
+        Ok(course)
+    }
+
+    fn look_of(&self, image: &str, code: Option<i64>, report: Option<Result<Suite, String>>, heard: &Heard) -> Look {
+        let text = heard.text();
+        let judged = judge(code, report.as_ref(), &text);
+        let lines: Vec<&str> = text.lines().collect();
+        let output = lines[lines.len().saturating_sub(LINES)..].join("\n");
+        let suite = report.and_then(Result::ok);
+        match judged {
+            Ok(said) => Look { holds: true, seen: format!("{image}: {said}"), output: String::new(), suite },
+            Err(why) => Look { holds: false, seen: format!("{image} {why}"), output, suite },
+        }
+    }
+
+    /// Has the image on the target: a pull is no part of the suite's own time.
+    async fn image_of_suite(&self, live: &Live, image: &str) -> Result<Result<(), String>, Stop> {
+        let name = match ImageName::parse(image) {
+            Ok(name) => name,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let pulled = tokio::time::timeout(PULL, images::pull(&live.docker, &name, |_| {})).await;
+        let why = match pulled {
+            Ok(Ok(())) => return Ok(Ok(())),
+            Ok(Err(ImageError::Refused(refused))) => refused.message,
+            Ok(Err(ImageError::Lost(error))) => told(error)?,
+            Err(_over) => format!("nothing came of it for {} min", PULL.as_secs() / 60),
+        };
+        // What the target's store holds counts.
+        Ok(if images::stored(&live.docker, name.as_str()).await?.is_some() { Ok(()) } else { Err(why) })
+    }
+}
+
+/// The end of what a suite said.
+#[derive(Default)]
+struct Heard(VecDeque<u8>);
+
+impl Heard {
+    fn take(&mut self, piece: &[u8]) {
+        self.0.extend(piece);
+        let over = self.0.len().saturating_sub(KEPT);
+        self.0.drain(..over);
+    }
+
+    fn text(&self) -> String {
+        let (front, back) = self.0.as_slices();
+        String::from_utf8_lossy(&[front, back].concat()).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s28_of_endless_output_the_end_is_kept() {
+        let mut heard = Heard::default();
+        for n in 0..200_000 {
+            heard.take(format!("{n}\n").as_bytes());
+        }
+        heard.take(&[0xff; 10]);
+        let text = heard.text();
+        assert!(text.len() <= KEPT * 3 && text.contains("199999\n"), "{}", text.len());
+        assert_eq!(heard.0.len(), KEPT);
+    }
+}
