@@ -14,6 +14,7 @@ mod crash_loops;
 mod endings;
 mod faults;
 mod findings;
+mod handbook;
 mod images;
 mod inside;
 mod kept;

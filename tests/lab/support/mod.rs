@@ -139,6 +139,11 @@ impl Lab {
         runs.filter_map(|run| std::fs::read_to_string(run.path().join("log.jsonl")).ok()).collect()
     }
 
+    /// The file that describes the targets.
+    pub(crate) fn targets(&self) -> &Path {
+        &self.targets
+    }
+
     /// Where the runner image is.
     pub(crate) fn image(&self) -> &Path {
         &self.image
