@@ -15,10 +15,12 @@ good=10 look=0.5 limit=120
 label=com.docker.stack.namespace=$stack
 export STACK_NAME=$stack DOMAIN=$domain LETS_ENCRYPT_ENV='' TITLE='A good recipe'
 
-# Whether the one task of a service has been good for long enough.
+# Whether the one task of a service is of its newest image, and has been good for long enough.
 is_good() {
-  local task container started health
-  task=$(docker service ps --quiet --filter desired-state=running "$1") && [ -n "$task" ] || return 1
+  local task container started health wanted
+  task=$(docker service ps --quiet --filter desired-state=running "$1") && [ "$(wc -w <<<"$task")" = 1 ] || return 1
+  wanted=$(docker service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' "$1")
+  [ "$(docker inspect --format '{{.Spec.ContainerSpec.Image}}' "$task")" = "$wanted" ] || return 1
   container=$(docker inspect --format '{{if .Status.ContainerStatus}}{{.Status.ContainerStatus.ContainerID}}{{end}}' "$task")
   [ -n "$container" ] || return 1
   read -r started health < <(docker inspect --format '{{.State.StartedAt}} {{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}' "$container")
@@ -56,12 +58,21 @@ gone() {
   return 1
 }
 
-cd "$folder"
-docker stack deploy --detach=true --resolve-image=always --compose-file compose.yml "$stack" >/dev/null
-await stable
-await answers
-docker stack rm "$stack" >/dev/null
-look=0.1
-await gone container --all --force
-await gone network
-await gone volume '' --force
+# By force, as cc-ci does, and until it is gone.
+remove() {
+  docker stack rm "$stack" >/dev/null
+  look=0.1
+  await gone container --all --force
+  await gone network
+  await gone volume '' --force
+  look=0.5
+}
+
+# With more words, it is the beginning of another script.
+if [ $# -eq 3 ]; then
+  cd "$folder"
+  docker stack deploy --detach=true --resolve-image=always --compose-file compose.yml "$stack" >/dev/null
+  await stable
+  await answers
+  remove
+fi

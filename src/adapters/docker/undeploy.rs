@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::{Task, TaskState};
+use bollard::models::{EndpointPortConfigPublishModeEnum, Service, Task, TaskState};
 use bollard::query_parameters::{
     ListConfigsOptions, ListContainersOptions, ListNetworksOptions, ListSecretsOptions, ListServicesOptions,
     ListTasksOptions, ListVolumesOptions, RemoveContainerOptions, RemoveVolumeOptions,
@@ -95,13 +95,14 @@ pub async fn remove_suites(docker: &Docker, label: &str) -> Result<(), UndeployE
     Ok(())
 }
 
-async fn remove_services(docker: &Docker, label: &str) -> Result<usize, DockerError> {
+/// Returns what there was.
+async fn remove_services(docker: &Docker, label: &str) -> Result<Vec<Service>, DockerError> {
     let options = ListServicesOptions { filters: Some(labelled(label)), ..Default::default() };
     let services = docker.list_services(Some(options)).await.tried("list services to remove")?;
     for id in services.iter().filter_map(|service| service.id.as_deref()) {
         gone_is_fine(docker.delete_service(id).await.tried(format!("remove service {id}")))?;
     }
-    Ok(services.len())
+    Ok(services)
 }
 
 /// By force: their volumes go too, so that nobody is served by waiting for them (2.8 s instead of 6.3).
@@ -120,7 +121,7 @@ async fn remove_containers(docker: &Docker, label: &str) -> Result<usize, Docker
 #[derive(Debug, Clone, Copy)]
 enum Part {
     Containers,
-    Tasks,
+    Tasks { to_the_end: bool },
     Networks,
     Volumes,
 }
@@ -141,23 +142,24 @@ impl<'a> Stack<'a> {
     async fn remove_what_runs(&self) -> Result<usize, UndeployError> {
         remove_suites(self.docker, &format!("{SUITE_LABEL}={}", self.name)).await?;
         let services = remove_services(self.docker, &self.label).await?;
-        for part in [Part::Containers, Part::Tasks, Part::Networks, Part::Volumes] {
+        let to_the_end = services.iter().any(publishes_on_the_host);
+        for part in [Part::Containers, Part::Tasks { to_the_end }, Part::Networks, Part::Volumes] {
             self.until_none_left(part).await?;
         }
-        Ok(services)
+        Ok(services.len())
     }
 
     /// Repeats a removal until it finds nothing more to remove: Swarm may start one more task while it hears of the end.
     async fn until_none_left(&self, part: Part) -> Result<(), UndeployError> {
         let patience = match part {
-            Part::Containers | Part::Tasks | Part::Networks => PATIENCE,
+            Part::Containers | Part::Tasks { .. } | Part::Networks => PATIENCE,
             Part::Volumes => PATIENCE_WITH_VOLUMES,
         };
         let deadline = Instant::now() + patience;
         loop {
             let (what, found) = match part {
                 Part::Containers => ("containers", remove_containers(self.docker, &self.label).await?),
-                Part::Tasks => ("tasks", self.end_tasks().await?),
+                Part::Tasks { to_the_end } => ("tasks", self.end_tasks(to_the_end).await?),
                 Part::Networks => ("networks", self.remove_networks().await?),
                 Part::Volumes => ("volumes", self.remove_volumes().await?),
             };
@@ -172,12 +174,13 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// How many tasks are not over. One that waited for a node may get it at the last moment, and start a container when all seem to
-    /// be gone; and until Swarm has heard of a task's end, it gives its ports of the host to nobody else.
-    async fn end_tasks(&self) -> Result<usize, DockerError> {
+    /// How many tasks may still start a container when all seem to be gone: one that waited for a node may get it at the last moment.
+    /// Until Swarm has heard of a task's end, which takes seconds, it gives its ports of the host to nobody else: with such ports
+    /// (`to_the_end`), all count that are not over.
+    async fn end_tasks(&self, to_the_end: bool) -> Result<usize, DockerError> {
         let options = ListTasksOptions { filters: Some(labelled(&self.label)) };
         let tasks = self.docker.list_tasks(Some(options)).await.tried("list the stack's tasks")?;
-        let open = tasks.iter().filter(|task| !is_over(task)).count();
+        let open = tasks.iter().filter(|task| if to_the_end { !is_over(task) } else { has_not_begun(task) }).count();
         if open > 0 {
             remove_containers(self.docker, &self.label).await?;
         }
@@ -243,10 +246,36 @@ impl<'a> Stack<'a> {
     }
 }
 
-fn is_over(task: &Task) -> bool {
-    let state = task.status.as_ref().and_then(|status| status.state);
+fn publishes_on_the_host(service: &Service) -> bool {
+    let spec = service.spec.as_ref().and_then(|spec| spec.endpoint_spec.as_ref());
+    let ports = spec.and_then(|spec| spec.ports.as_ref());
+    ports.is_some_and(|ports| {
+        ports.iter().any(|port| port.publish_mode == Some(EndpointPortConfigPublishModeEnum::HOST))
+    })
+}
+
+/// One that is ready has its container already, and that is removed.
+fn has_not_begun(task: &Task) -> bool {
     matches!(
-        state,
+        state(task),
+        Some(
+            TaskState::NEW
+                | TaskState::ALLOCATED
+                | TaskState::PENDING
+                | TaskState::ASSIGNED
+                | TaskState::ACCEPTED
+                | TaskState::PREPARING
+        )
+    )
+}
+
+fn state(task: &Task) -> Option<TaskState> {
+    task.status.as_ref().and_then(|status| status.state)
+}
+
+fn is_over(task: &Task) -> bool {
+    matches!(
+        state(task),
         Some(
             TaskState::COMPLETE
                 | TaskState::SHUTDOWN

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::TryFutureExt as _;
+
 use super::deploy::{Deploy, Fact};
 use super::install::IMAGES;
 use super::memory::MemoryWatch;
@@ -30,7 +32,7 @@ impl Run {
             Some(wanted) => wanted,
             None => self.deploy(live, deploy, deployment).await?,
         };
-        self.look_again(live, deploy.stage(), &wanted).await?;
+        self.phase(&deploy.named("second look"), By::CcCi, self.look_again(live, deploy.stage(), &wanted)).await?;
         if live.memory.is_none() {
             live.memory = Some(MemoryWatch::begin(live.docker.clone(), self.plan.stack.clone()));
         }
@@ -50,12 +52,7 @@ impl Run {
 
     async fn deploy(&self, live: &Live, deploy: Deploy, deployment: &Deployment) -> Result<Wanted, Stop> {
         self.phase(&deploy.named("secrets"), By::CcCi, self.secrets(live, deploy, deployment)).await?;
-        if let Some(id) = &live.runner {
-            let (name, text) = &deployment.own_file;
-            let content = runner::Content { bytes: text.clone().into_bytes(), mode: 0o644 };
-            let path = format!("{}/{name}", deploy.folder().trim_start_matches('/'));
-            runner::upload(&live.docker, id, &runner::Files::from([(path, content)])).await?;
-        }
+        self.phase(&deploy.named("own file"), By::CcCi, self.put_own_file(live, deploy, deployment)).await?;
         let step = deploy_step(deploy, deployment, self.plan.stack.as_str())?;
         self.store(deploy.key(Fact::Called), &1_u32).await?;
         self.log.say(format!("docker stack deploy {} ({})", self.plan.stack, self.plan.domain));
@@ -73,7 +70,8 @@ impl Run {
             };
             return Err(Stop::Failed(vec![deploy_call::refused(call, deploy.stage(), live.now())]));
         }
-        let snapshot = self.observer(live, deployment).look().await?;
+        let mut observer = self.observer(live, deployment);
+        let snapshot = self.phase(&deploy.named("specs"), By::Docker, observer.look().err_into::<Stop>()).await?;
         let ours = |name: &str| deployment.services.iter().any(|service| service.name == name);
         let wanted = Wanted {
             services: snapshot.services.iter().filter(|service| ours(&service.name)).map(Into::into).collect(),
@@ -85,6 +83,15 @@ impl Run {
         }
         self.store(deploy.key(Fact::Wanted), &wanted).await?;
         Ok(wanted)
+    }
+
+    /// What cc-ci adds to the recipe's compose files.
+    async fn put_own_file(&self, live: &Live, deploy: Deploy, deployment: &Deployment) -> Result<(), Stop> {
+        let Some(id) = &live.runner else { return Ok(()) };
+        let (name, text) = &deployment.own_file;
+        let content = runner::Content { bytes: text.clone().into_bytes(), mode: 0o644 };
+        let path = format!("{}/{name}", deploy.folder().trim_start_matches('/'));
+        Ok(runner::upload(&live.docker, id, &runner::Files::from([(path, content)])).await?)
     }
 
     pub(super) fn observer(&self, live: &Live, deployment: &Deployment) -> Observer {

@@ -1,5 +1,7 @@
 //! Teardown: the last lines of every log, then nothing of this run stays, and the target is what it was before.
 
+use futures_util::TryFutureExt as _;
+
 use super::prepare::{BEFORE, Live};
 use super::step::own_step;
 use super::{Run, Stop};
@@ -46,10 +48,10 @@ impl Run {
         }
         self.phase("undeploy", By::Docker, self.undeploy(&live)).await?;
         if let Some(id) = &live.runner {
-            runner::remove(&live.docker, id).await?;
+            self.phase("runner end", By::Docker, runner::remove(&live.docker, id).err_into::<Stop>()).await?;
         }
         let compared = self.phase("compare", By::Docker, self.compare(&live)).await;
-        live.claimant.release().await?;
+        self.phase("release", By::Docker, live.claimant.release().err_into::<Stop>()).await?;
         compared
     }
 

@@ -86,7 +86,7 @@ impl Run {
         if self.stored::<Wanted>(older.deploy.key(Fact::Wanted)).await?.is_none() {
             self.base_may_come(live, &head).await?;
             self.log.say(format!("base: {} at {}", older.base.name, older.base.commit.short()));
-            self.put_files(live, older.deploy, older.files).await?;
+            self.phase(&older.deploy.named("files"), By::CcCi, self.put_files(live, older.deploy, older.files)).await?;
         }
         let up = self.bring_up(live, older.deploy, &deployment).await;
         if matches!(up, Err(Stop::Failed(_))) {
@@ -109,7 +109,7 @@ impl Run {
         if self.stored::<Wanted>(Deploy::Upgrade.key(Fact::Wanted)).await?.is_none() {
             self.pulled(live, &deployment).await?;
             self.log.say(format!("upgrade in place: {} to {}", base.name, self.plan.head.label()));
-            self.put_files(live, Deploy::Upgrade, &files).await?;
+            self.phase("upgrade files", By::CcCi, self.put_files(live, Deploy::Upgrade, &files)).await?;
         }
         end_watch(live).await;
         let up = self.bring_up(live, Deploy::Upgrade, &deployment).await;

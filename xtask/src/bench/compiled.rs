@@ -59,6 +59,6 @@ fn beside(part: Part, told: &Value) -> String {
         Part::Start => format!("with 1,000 runs {:.2} s, ratio {:.2}", number("baseline"), number("ratio")),
         Part::Logs => format!("written {:.2}, followed {:.2}", number("ingest"), number("follow")),
         Part::Decisions => format!("the worst of all {:.1} ms", number("worst")),
-        Part::CrashLoop | Part::Plain | Part::NextRun | Part::Needs => String::new(),
+        Part::CrashLoop | Part::Plain | Part::Ladder | Part::NextRun | Part::Needs => String::new(),
     }
 }

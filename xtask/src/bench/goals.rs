@@ -14,6 +14,9 @@ pub(crate) enum Part {
     /// A run of a good recipe, beside the same Docker calls in a shell script
     #[value(name = "P2")]
     Plain,
+    /// A whole run of a recipe with a database, beside the same Docker calls in a shell script
+    #[value(name = "P4")]
+    Ladder,
     /// From the end of a run to the next one's runner
     #[value(name = "P3")]
     NextRun,
@@ -39,6 +42,7 @@ impl Part {
         match self {
             Self::CrashLoop => "P1",
             Self::Plain => "P2",
+            Self::Ladder => "P4",
             Self::NextRun => "P3",
             Self::Pages => "P6",
             Self::Logs => "P7",
@@ -53,6 +57,7 @@ impl Part {
         match self {
             Self::CrashLoop => ("crash loop: from the deciding exit to the verdict", "s", 2.0),
             Self::Plain => ("a good recipe: `cc-ci run` / `plain.sh`", "ratio", 1.05),
+            Self::Ladder => ("every rung, with a database: `cc-ci run` / `ladder.sh`", "ratio", 1.05),
             Self::NextRun => ("from the end of a run to the next one's runner", "s", 0.3),
             Self::Pages => ("a page with 100,000 runs, 50 readers, p99", "ms", 10.0),
             Self::Logs => ("a byte of a log of 100 MB / of 10 MB", "ratio", 1.2),

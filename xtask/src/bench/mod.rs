@@ -5,6 +5,7 @@ mod figures;
 mod gitea;
 mod goals;
 mod instants;
+mod ladder;
 mod machine;
 mod memory;
 mod needs;
@@ -42,7 +43,7 @@ impl Options {
 }
 
 /// Parts that need the lab.
-const ON_THE_LAB: [Part; 3] = [Part::CrashLoop, Part::Plain, Part::NextRun];
+const ON_THE_LAB: [Part; 4] = [Part::CrashLoop, Part::Plain, Part::NextRun, Part::Ladder];
 
 /// Measures, prints the tables, and writes the figures into a file. What was measured is told although a later part fails.
 pub(crate) fn bench(options: &Options) -> Result<()> {

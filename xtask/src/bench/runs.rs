@@ -1,6 +1,7 @@
 //! Runs on the lab: a crash loop, a good recipe beside the same in a shell script, and one run after the other.
 
 use std::fs;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -41,9 +42,9 @@ pub(super) struct Runs<'a> {
 }
 
 /// What came of a run.
-struct Ended {
-    took: Duration,
-    results: Value,
+pub(super) struct Ended {
+    pub(super) took: Duration,
+    pub(super) results: Value,
 }
 
 impl Runs<'_> {
@@ -56,6 +57,9 @@ impl Runs<'_> {
         }
         if wants(Part::Plain) {
             goals.add(Part::Plain, timed("P2", || self.beside_plain())?);
+        }
+        if wants(Part::Ladder) {
+            goals.add(Part::Ladder, timed("P4", || self.beside_ladder())?);
         }
         if wants(Part::NextRun) {
             goals.add(Part::NextRun, timed("P3", || self.one_after_the_other())?);
@@ -115,20 +119,30 @@ impl Runs<'_> {
 
     /// The script, on the target itself.
     fn plain(&self, folder: &str) -> Result<Duration> {
-        let script = fs::File::open(self.places.checkout.join("bench/plain.sh"))?;
+        self.script(&["plain.sh"], &[folder, &format!("plain.{DOMAIN}")])
+    }
+
+    /// Scripts of `bench/`, one behind the other, on the target itself.
+    pub(super) fn script(&self, names: &[&str], arguments: &[&str]) -> Result<Duration> {
+        let mut script = tempfile::tempfile()?;
+        for name in names {
+            script.write_all(&fs::read(self.places.checkout.join("bench").join(name))?)?;
+        }
+        script.rewind()?;
         let begun = Instant::now();
         let mut command = self.on_target(&["--interactive"]);
-        command.args(["bash", "-s", PLAIN_STACK, folder, &format!("plain.{DOMAIN}")]);
+        command.args(["bash", "-s", PLAIN_STACK]).args(arguments);
         let ended = command.stdin(Stdio::from(script)).output()?;
         let took = begun.elapsed();
         if !ended.status.success() {
             succeeds(self.on_target(&[]).args(["docker", "stack", "rm", PLAIN_STACK]));
-            bail!("plain.sh failed ({}): {}", ended.status, String::from_utf8_lossy(&ended.stderr).trim());
+            let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+            bail!("{} failed ({}): {said}", names.join(" and "), ended.status);
         }
         Ok(took)
     }
 
-    fn on_target(&self, options: &[&str]) -> Command {
+    pub(super) fn on_target(&self, options: &[&str]) -> Command {
         let mut command = docker(["exec"]);
         command.args(options).arg(self.target.container());
         command
@@ -136,11 +150,16 @@ impl Runs<'_> {
 
     /// One `cc-ci run` of the install alone, which is what the script does; from the start of the process to its end.
     fn run(&self, recipe: &Path, verdict: &str) -> Result<Ended> {
+        self.run_with(recipe, &["--only", "install"], verdict)
+    }
+
+    /// The same with other arguments.
+    pub(super) fn run_with(&self, recipe: &Path, more: &[&str], verdict: &str) -> Result<Ended> {
         let out = tempfile::tempdir()?;
         let log = fs::File::create(out.path().join("said"))?;
         let mut command = Command::new(&self.binary);
         command.arg("run").arg(recipe).args(["--target", self.target.section()]).arg("--out").arg(out.path());
-        command.args(["--only", "install"]);
+        command.args(more);
         command.arg("--targets").arg(self.places.targets_file()).arg("--state").arg(self.state.path());
         command.arg("--runner-image").arg(self.places.cc_ci.join("runner.tar"));
         command.stdout(log.try_clone()?).stderr(log);
