@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use cc_ci::adapters::store::{Asked, Cause, RunState};
+use cc_ci::domain::finding::{Finding, FindingKind};
 use cc_ci::domain::forge::CommentId;
 use cc_ci::domain::queue::{HostPort, Protocol};
+use cc_ci::domain::stage::Stage;
 use cc_ci::engine::service::Round;
 
 use crate::ends::Ends;
@@ -100,6 +102,34 @@ async fn s50_where_there_is_none_they_say_behind_whom_they_wait_and_for_how_long
     later(&scene, 1).await;
     assert!(said(&scene, wedged).contains("app exits with 1"));
     assert_eq!(scene.store().open_runs().await.unwrap().iter().filter(|run| run.state == RunState::Running).count(), 1);
+}
+
+/// The verdict waits for the rest of the run; what is red does not.
+#[tokio::test]
+async fn s36_what_is_red_is_said_at_once_and_what_is_tried_again_too() {
+    let mut scene = Scene::begin().await;
+    scene.wedging(&["swarm-a"]).await;
+    let asked = ask(&scene, "wedged", 10, &[]).await;
+    let run = run_for(&scene, asked).await.id;
+    let now = jiff::Timestamp::now();
+    scene.store().begin_stage(&run, Stage::Install, now).await.unwrap();
+    later(&scene, 1).await;
+    assert!(!said(&scene, asked).contains("Red"), "{}", said(&scene, asked));
+    scene.store().put_fact(&run, "first_try", &"app is still starting after 10 min").await.unwrap();
+    later(&scene, 1).await;
+    assert!(said(&scene, asked).contains("**Red at the first try**: app is still starting"), "{}", said(&scene, asked));
+    // The second came up; later something else does not hold.
+    scene.store().begin_stage(&run, Stage::Checks, now).await.unwrap();
+    later(&scene, 1).await;
+    assert!(!said(&scene, asked).contains("Red"), "{}", said(&scene, asked));
+    let finding = Finding::new(FindingKind::CheckFailed, Stage::Checks, now, "the check “login” does not hold");
+    scene.store().add_finding(&run, &finding).await.unwrap();
+    later(&scene, 1).await;
+    assert!(
+        said(&scene, asked).contains("**Red so far**: the check “login” does not hold."),
+        "{}",
+        said(&scene, asked)
+    );
 }
 
 #[tokio::test]

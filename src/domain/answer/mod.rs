@@ -18,7 +18,7 @@ pub use self::commit_status::{CommitState, CommitStatus, commit_status};
 pub use self::earlier::Earlier;
 pub use self::help::commands;
 pub use self::marker::{Marker, marker};
-pub use self::progress::{Ahead, Ending, Kept, Waits};
+pub use self::progress::{Ahead, Ending, Kept, RedSoFar, Waits};
 pub use self::status::{RunLine, RunNow};
 pub use self::verdict::{Behind, Judged};
 use super::command::Options;
@@ -96,6 +96,8 @@ pub enum Says {
         usually_ms: Option<u64>,
         /// While the app is kept up for a person.
         kept: Option<Kept>,
+        /// What already speaks against the recipe.
+        red: Option<RedSoFar>,
     },
     /// The run has a verdict.
     Verdict(Box<Judged>),
@@ -144,8 +146,9 @@ pub fn body(answer: &Answer) -> String {
 fn says(says: &Says, details: bool) -> String {
     match says {
         Says::Queued { subject, place, starts_in_ms, waits } => progress::queued(subject, *place, *starts_in_ms, waits),
-        Says::Running { subject, stage, target, elapsed_ms, usually_ms, kept } => {
-            progress::running(subject, *stage, target, (*elapsed_ms, *usually_ms), kept.as_ref())
+        Says::Running { subject, stage, target, elapsed_ms, usually_ms, kept, red } => {
+            let times = (*elapsed_ms, *usually_ms);
+            progress::running(subject, *stage, target, times, kept.as_ref(), red.as_ref())
         }
         Says::Verdict(judged) => verdict::said(judged, details),
         Says::Ended { subject, ending } => progress::ended(subject, ending),

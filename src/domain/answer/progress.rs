@@ -58,6 +58,15 @@ pub struct Kept {
     pub left_ms: u64,
 }
 
+/// What turns a run red that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedSoFar {
+    /// The cause, as the verdict would name it.
+    pub sentence: String,
+    /// Whether it is tried once more, since nobody's fault is known.
+    pub again: bool,
+}
+
 /// How a run ended that has no results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
@@ -107,6 +116,7 @@ pub(super) fn running(
     target: &TargetName,
     (elapsed_ms, usually_ms): (u64, Option<u64>),
     kept: Option<&Kept>,
+    red: Option<&RedSoFar>,
 ) -> String {
     let usually = usually_ms.map_or_else(String::new, |ms| format!("; usually {}", duration(rounded(ms))));
     let recipe = text(subject.recipe.as_str(), 64);
@@ -117,6 +127,15 @@ pub(super) fn running(
         duration(elapsed_ms),
         frozen(subject)
     ));
+    if let Some(RedSoFar { sentence, again }) = red {
+        let cause = text(sentence.trim_end_matches('.'), 300);
+        let (so_far, next) = match (again, stage) {
+            (true, _) => ("Red at the first try", "Nobody's fault is known, so it is tried once more."),
+            (false, Stage::Teardown) => ("Red", "The app is removed; the whole answer follows."),
+            (false, _) => ("Red so far", "The run goes on, to tell what else holds and what does not."),
+        };
+        said.push_str(&format!("\n**{so_far}**: {cause}. {next}\n"));
+    }
     if let Some(kept) = kept {
         let app = link("The app", &kept.url);
         let left = duration(kept.left_ms);

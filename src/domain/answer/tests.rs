@@ -27,7 +27,15 @@ fn queued(waits: Waits) -> Says {
 fn running(subject: Subject, kept: Option<Kept>) -> Says {
     let target = TargetName::parse("swarm-a").unwrap();
     let stage = if kept.is_some() { Stage::Keep } else { Stage::Install };
-    Says::Running { subject, stage, target, elapsed_ms: 35_000, usually_ms: Some(374_000), kept }
+    Says::Running { subject, stage, target, elapsed_ms: 35_000, usually_ms: Some(374_000), kept, red: None }
+}
+
+fn running_red(sentence: &str, again: bool) -> Says {
+    let mut says = running(subject(), None);
+    if let Says::Running { red, .. } = &mut says {
+        *red = Some(RedSoFar { sentence: sentence.to_owned(), again });
+    }
+    says
 }
 
 fn ended(ending: Ending) -> Says {
@@ -61,6 +69,14 @@ fn s50_waiting_says_why_and_until_when() {
 fn s90_running_says_where_how_far_and_how_long_the_app_stays() {
     let kept = Kept { url: "https://cck7q2.ci.example.org/".into(), left_ms: 1_680_000 };
     insta::assert_snapshot!(pages([running(subject(), None), running(subject_much(), Some(kept))]));
+}
+
+#[test]
+fn s36_what_is_red_is_said_at_once() {
+    insta::assert_snapshot!(pages([
+        running_red("app does not answer at <b>https://x</b> @everyone.", false),
+        running_red("app is still starting after 10 min", true),
+    ]));
 }
 
 #[test]

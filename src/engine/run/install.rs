@@ -18,7 +18,7 @@ use crate::engine::EngineError;
 /// The fact with the images as they were resolved.
 pub(super) const IMAGES: &str = "images";
 /// The fact with the cause of the first try, once there is a second.
-const FIRST_TRY: &str = "first_try";
+pub(in crate::engine) const FIRST_TRY: &str = "first_try";
 /// The fact with notes of the deployment.
 pub(super) const NOTES: &str = "notes";
 impl Run {

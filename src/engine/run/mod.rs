@@ -41,6 +41,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::install::FIRST_TRY;
 pub(super) use self::keep::KEEP_UNTIL;
 pub(super) use self::power::HOST_POWER;
 pub(super) use self::prepare::BEFORE;

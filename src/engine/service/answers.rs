@@ -10,8 +10,8 @@ use super::situation::Situated;
 use super::{Service, Up, held};
 use crate::adapters::store::{Asked, Cause, Heard, Kind, RunState, StageState, Wanted, Withdrawn};
 use crate::domain::answer::{
-    Ahead, Answer, CommitState, Earlier, Ending, Judged, Kept, Marker, POSTED_ANEW_AFTER_MS, RunLink, Says, Subject,
-    Waits, body, commit_status,
+    Ahead, Answer, CommitState, Earlier, Ending, Judged, Kept, Marker, POSTED_ANEW_AFTER_MS, RedSoFar, RunLink, Says,
+    Subject, Waits, body, commit_status,
 };
 use crate::domain::cancellation::Cancellation;
 use crate::domain::canonical::canonical;
@@ -23,6 +23,7 @@ use crate::domain::results::{Results, ms_between};
 use crate::domain::stage::Stage;
 use crate::domain::verdict::{Verdict, deciding};
 use crate::engine::EngineError;
+use crate::engine::run::FIRST_TRY;
 
 /// A comment is edited when something changes that matters, and else this often: times in it grow old.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -57,11 +58,13 @@ impl Service {
                 let stage = run.stage.unwrap_or(Stage::Prepare);
                 // That an app is up for somebody is news.
                 let up = if stage == Stage::Keep { self.kept(&run.id).await? } else { None };
-                let what = format!("running {}{}", stage.name(), if up.is_some() { ", up" } else { "" });
+                let red = self.red_so_far(&run.id, stage).await?;
+                let news = [up.as_ref().map(|_| ", up"), red.as_ref().map(|_| ", red")].map(Option::unwrap_or_default);
+                let what = format!("running {}{}", stage.name(), news.concat());
                 if !self.is_news(&run.id, &what) {
                     continue;
                 }
-                (what, self.running(run, stage, up, situated).await?)
+                (what, self.running(run, stage, up, red, situated).await?)
             } else {
                 let why = whys.get_or_insert_with(|| situated.explained()).get(&run.id).cloned();
                 let what = format!("waiting {:?}", why.as_ref().map(|why| (why.place, &why.reason)));
@@ -109,6 +112,7 @@ impl Service {
         run: &Asked,
         stage: Stage,
         up: Option<Up>,
+        red: Option<RedSoFar>,
         situated: &Situated,
     ) -> Result<Option<Says>, EngineError> {
         let started = run.started_at.unwrap_or(run.queued_at);
@@ -120,7 +124,19 @@ impl Service {
             elapsed_ms: ms_between(started, self.now()),
             usually_ms: situated.history.usual(&run.recipe).map(ms),
             kept: up.map(|up| Kept { left_ms: ms_between(self.now(), up.until), url: up.url }),
+            red,
         }))
+    }
+
+    /// What turns the run red whatever else comes; or what did at the first try, while the second goes on.
+    async fn red_so_far(&self, run: &RunId, stage: Stage) -> Result<Option<RedSoFar>, EngineError> {
+        let store = &self.shared.gate.store;
+        let findings = store.findings(run).await?;
+        if let Some(finding) = findings.iter().find(|finding| finding.turns_red()) {
+            return Ok(Some(RedSoFar { sentence: finding.sentence.clone(), again: false }));
+        }
+        let first = if stage == Stage::Install { store.fact::<String>(run, FIRST_TRY).await? } else { None };
+        Ok(first.map(|sentence| RedSoFar { sentence, again: true }))
     }
 
     async fn waiting(
