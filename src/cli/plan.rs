@@ -87,6 +87,7 @@ fn nowhere() -> anyhow::Result<Target> {
         domain: DomainName::parse("test.example.org")?,
         ca_path: None,
         role: Role::Gate,
+        capacity: std::num::NonZeroU32::MIN,
         env: [("LETS_ENCRYPT_ENV".to_owned(), String::new())].into(),
     })
 }

@@ -127,6 +127,7 @@ fn from_variables(reader: &mut Reader<'_>, state: &Path) -> Option<Target> {
         domain: domain?,
         ca_path,
         role: Role::Gate,
+        capacity: NonZeroU32::MIN,
         env: super::targets::default_env(),
     })
 }

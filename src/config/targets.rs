@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -43,6 +44,9 @@ pub enum ConfigError {
     },
 }
 
+/// No weight is larger.
+const MOST: u32 = 100;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Section {
@@ -57,6 +61,12 @@ struct Section {
     role: Role,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    #[serde(default = "one")]
+    capacity: NonZeroU32,
+}
+
+const fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
 }
 
 const fn gate() -> Role {
@@ -83,7 +93,11 @@ impl Section {
         };
         let mut env = default_env();
         env.extend(self.env);
-        Ok(Target { name, endpoint, domain: self.domain, ca_path: self.ca_path, role: self.role, env })
+        if self.capacity.get() > MOST {
+            return Err(format!("[{name}] has a `capacity` of {}: 1 to {MOST} are possible", self.capacity));
+        }
+        let Self { domain, ca_path, role, capacity, .. } = self;
+        Ok(Target { name, endpoint, domain, ca_path, role, env, capacity })
     }
 }
 
@@ -126,6 +140,7 @@ fn unix_target(path: &str) -> Result<Target, String> {
         ca_path: None,
         role: Role::Gate,
         env: default_env(),
+        capacity: one(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Who may use a target: the claim, a Swarm config with labels, because that is the one thing a target can hold that
 //! every gate sees and none can take twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,31 +19,69 @@ pub const RENEW: SignedDuration = SignedDuration::from_secs(20);
 pub struct Claim {
     /// The gate that holds the target.
     pub gate: GateId,
-    /// The run for which it does.
-    pub run: RunId,
-    /// Until when, in the target's time.
-    pub until: Timestamp,
+    /// The runs for which it does, each with its end in the target's time; none: it is about to go.
+    pub runs: BTreeMap<RunId, Timestamp>,
 }
 
+/// In front of a run's id: the label with the end of a second run, and of each more.
+const ALSO: &str = "also.";
+
 impl Claim {
-    /// The labels that say so.
+    /// A claim for one run.
+    #[must_use]
+    pub fn of(gate: GateId, run: RunId, until: Timestamp) -> Self {
+        Self { gate, runs: BTreeMap::from([(run, until)]) }
+    }
+
+    /// When it ends, unless it is renewed.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        self.runs.values().copied().max().unwrap_or(Timestamp::MIN)
+    }
+
+    /// The labels that say so. Of one run they are what they always were.
     #[must_use]
     pub fn labels(&self) -> HashMap<String, String> {
-        HashMap::from([
-            ("gate".to_owned(), self.gate.to_string()),
-            ("run".to_owned(), self.run.to_string()),
-            ("until".to_owned(), self.until.to_string()),
-        ])
+        let mut labels = HashMap::from([("gate".to_owned(), self.gate.to_string())]);
+        for (number, (run, until)) in self.runs.iter().enumerate() {
+            if number == 0 {
+                labels.extend([("run".to_owned(), run.to_string()), ("until".to_owned(), until.to_string())]);
+            } else {
+                labels.insert(format!("{ALSO}{run}"), until.to_string());
+            }
+        }
+        labels
     }
 
     /// Reads the labels; `None`: nobody's that can be told.
     #[must_use]
     pub fn read(labels: &HashMap<String, String>) -> Option<Self> {
-        Some(Self {
-            gate: labels.get("gate")?.parse().ok()?,
-            run: labels.get("run")?.parse().ok()?,
-            until: labels.get("until")?.parse().ok()?,
-        })
+        let mut claim = Self::of(
+            labels.get("gate")?.parse().ok()?,
+            labels.get("run")?.parse().ok()?,
+            labels.get("until")?.parse().ok()?,
+        );
+        for (label, until) in labels {
+            if let Some(run) = label.strip_prefix(ALSO) {
+                claim.runs.insert(run.parse().ok()?, until.parse().ok()?);
+            }
+        }
+        Some(claim)
+    }
+
+    /// The same with one more run, or with a later end of one, and without those of its runs that are dead.
+    #[must_use]
+    pub fn with(&self, run: &RunId, until: Timestamp, alive: impl Fn(&RunId) -> bool) -> Self {
+        let mut runs = self.runs.clone();
+        runs.retain(|run, _| alive(run));
+        runs.insert(run.clone(), until);
+        Self { gate: self.gate.clone(), runs }
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.runs.keys().map(RunId::as_str).collect();
+        let word = if names.len() == 1 { "run" } else { "runs" };
+        format!("{word} {}", names.join(", "))
     }
 }
 
@@ -52,41 +90,44 @@ impl Claim {
 pub enum Decision {
     /// There is none: make one.
     Take,
-    /// It is this run's own: renew it.
-    Renew,
-    /// Its time is over, or its run is dead: replace it, and say so.
+    /// It is this run's own, or this gate's with room for one more: have it name this run.
+    Join,
+    /// Its time is over, or its runs are dead: replace it, and say so.
     TakeOver(String),
     /// Somebody holds the target: go away, and say so.
     Refuse(String),
 }
 
-/// Decides. `alive` says whether a run of this gate still has a living process.
+/// Decides. `most`: so many runs of one gate may be there at once; `alive` says whether a run of this gate still has a living process.
 #[must_use]
 pub fn decide(
     found: Option<Option<&Claim>>,
     gate: &GateId,
     run: &RunId,
+    most: u32,
     now: Timestamp,
     alive: impl Fn(&RunId) -> bool,
 ) -> Decision {
-    match found {
-        None => Decision::Take,
-        Some(None) => Decision::TakeOver("the claim on the target names nobody".to_owned()),
-        Some(Some(claim)) if claim.gate == *gate && claim.run == *run => Decision::Renew,
-        Some(Some(claim)) if claim.gate == *gate && alive(&claim.run) => {
-            Decision::Refuse(format!("run {} of this gate uses the target", claim.run))
-        }
-        Some(Some(claim)) if claim.gate == *gate => {
-            Decision::TakeOver(format!("run {} of this gate is dead; its claim is taken over", claim.run))
-        }
-        Some(Some(claim)) if claim.until > now => Decision::Refuse(format!(
-            "the target is claimed by another gate ({}, run {}) until {}",
-            claim.gate, claim.run, claim.until
-        )),
-        Some(Some(claim)) => Decision::TakeOver(format!(
-            "the claim of another gate ({}, run {}) ended at {}; it is taken over",
-            claim.gate, claim.run, claim.until
-        )),
+    let claim = match found {
+        None => return Decision::Take,
+        Some(None) => return Decision::TakeOver("the claim on the target names nobody".to_owned()),
+        Some(Some(claim)) => claim,
+    };
+    if claim.gate != *gate {
+        let (whose, until) = (format!("({}, {})", claim.gate, claim.names()), claim.until());
+        return if until > now {
+            Decision::Refuse(format!("the target is claimed by another gate {whose} until {until}"))
+        } else {
+            Decision::TakeOver(format!("the claim of another gate {whose} ended at {until}; it is taken over"))
+        };
+    }
+    if claim.runs.contains_key(run) {
+        return Decision::Join;
+    }
+    match claim.runs.keys().filter(|run| alive(run)).count() {
+        0 => Decision::TakeOver(format!("{} of this gate is dead; its claim is taken over", claim.names())),
+        living if u32::try_from(living).is_ok_and(|living| living < most) => Decision::Join,
+        _ => Decision::Refuse(format!("{} of this gate uses the target", claim.names())),
     }
 }
 
@@ -94,31 +135,42 @@ pub fn decide(
 mod tests {
     use super::*;
 
-    fn claim(gate: u8, run: u8, until: i64) -> Claim {
-        Claim {
-            gate: GateId::from_random([gate; 16]),
-            run: RunId::from_random([run; 12]),
-            until: Timestamp::from_second(until).unwrap(),
-        }
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn run(number: u8) -> RunId {
+        RunId::from_random([number; 12])
+    }
+
+    fn claim(gate: u8, number: u8, until: i64) -> Claim {
+        Claim::of(GateId::from_random([gate; 16]), run(number), at(until))
+    }
+
+    fn asked_with(most: u32, found: Option<Option<&Claim>>, alive: bool) -> Decision {
+        decide(found, &GateId::from_random([1; 16]), &run(1), most, at(100), |_| alive)
     }
 
     fn asked(found: Option<Option<&Claim>>, alive: bool) -> Decision {
-        let me = claim(1, 1, 0);
-        decide(found, &me.gate, &me.run, Timestamp::from_second(100).unwrap(), |_| alive)
+        asked_with(1, found, alive)
     }
 
     #[test]
     fn a_free_target_is_taken_and_an_own_claim_renewed() {
         assert_eq!(asked(None, false), Decision::Take);
-        assert_eq!(asked(Some(Some(&claim(1, 1, 50))), false), Decision::Renew);
+        assert_eq!(asked(Some(Some(&claim(1, 1, 50))), false), Decision::Join);
     }
 
     #[test]
     fn another_gates_live_claim_refuses_and_its_ended_one_is_taken_over() {
-        assert!(
-            matches!(asked(Some(Some(&claim(2, 1, 101))), false), Decision::Refuse(why) if why.contains("another gate"))
-        );
-        assert!(matches!(asked(Some(Some(&claim(2, 1, 99))), false), Decision::TakeOver(_)));
+        for most in [1, 4] {
+            let asked = |found: &Claim| asked_with(most, Some(Some(found)), false);
+            assert!(matches!(asked(&claim(2, 1, 101)), Decision::Refuse(why) if why.contains("another gate")));
+            assert!(matches!(asked(&claim(2, 1, 99)), Decision::TakeOver(_)));
+            // The one that lasts longest counts.
+            let two = claim(2, 1, 99).with(&run(3), at(101), |_| true);
+            assert!(matches!(asked(&two), Decision::Refuse(_)));
+        }
     }
 
     #[test]
@@ -128,9 +180,26 @@ mod tests {
     }
 
     #[test]
+    fn runs_of_one_gate_share_a_target_as_far_as_it_has_room() {
+        let one = claim(1, 2, 101);
+        assert_eq!(asked_with(2, Some(Some(&one)), true), Decision::Join);
+        let two = one.with(&run(3), at(102), |_| true);
+        assert_eq!((two.runs.len(), two.until()), (2, at(102)));
+        assert!(matches!(asked_with(2, Some(Some(&two)), true), Decision::Refuse(_)));
+        assert_eq!(asked_with(3, Some(Some(&two)), true), Decision::Join);
+        let living = |number: u8| move |other: &RunId| *other == run(number);
+        let joined = two.with(&run(1), at(103), living(3));
+        assert_eq!(joined.runs.keys().collect::<std::collections::BTreeSet<_>>(), [&run(1), &run(3)].into());
+    }
+
+    #[test]
     fn labels_say_the_same_when_read_again() {
         let claim = claim(1, 2, 77);
-        assert_eq!(Claim::read(&claim.labels()), Some(claim));
+        assert_eq!(Claim::read(&claim.labels()), Some(claim.clone()));
+        let three = claim.with(&run(3), at(78), |_| true).with(&run(4), at(79), |_| true);
+        assert_eq!(Claim::read(&three.labels()), Some(three));
         assert_eq!(Claim::read(&HashMap::new()), None);
+        let none = Claim { runs: BTreeMap::new(), ..claim };
+        assert_eq!(Claim::read(&none.labels()), None, "about to go");
     }
 }

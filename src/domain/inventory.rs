@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::StackName;
+
 /// All objects of a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory(pub BTreeSet<Object>);
@@ -91,6 +93,40 @@ impl Inventory {
     }
 }
 
+/// The apps of other runs on the same target, told by their names: `ccXXXX_` and the target's domain, as the own stack's.
+#[derive(Debug, Clone, Copy)]
+pub struct Neighbours<'a> {
+    own: &'a str,
+}
+
+impl<'a> Neighbours<'a> {
+    /// Those beside this run's stack.
+    #[must_use]
+    pub fn of(own: &'a StackName) -> Self {
+        Self { own: own.as_str() }
+    }
+
+    /// Whether an object of this name is of another run's app.
+    #[must_use]
+    pub fn have(&self, name: &str) -> bool {
+        /// `cc` and the first digits of the run.
+        const FRONT: usize = 6;
+        let (Some((front, behind)), Some(stack)) = (self.own.split_at_checked(FRONT), name.get(..self.own.len()))
+        else {
+            return false;
+        };
+        let is_run = |front: &str| {
+            front.starts_with("cc") && front[2..].bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+        };
+        let whole = name.len() == stack.len() || name.as_bytes()[stack.len()] == b'_';
+        whole
+            && stack != self.own
+            && front != stack
+            && is_run(front)
+            && stack.split_at_checked(FRONT).is_some_and(|(front, rest)| is_run(front) && rest == behind)
+    }
+}
+
 /// The name of a task's container without the task's id: `web_app.1.x3k…` → `web_app.1`.
 #[must_use]
 pub fn task_name(container: &str) -> &str {
@@ -114,6 +150,29 @@ mod tests {
         let after = inventory(&["network proxy", "secret cc_pw_v1", "container proxy_app.1"]);
         assert_eq!(after.since(&before)[0].to_string(), "secret cc_pw_v1");
         assert_eq!(before.since(&after)[0].to_string(), "volume planted");
+    }
+
+    #[test]
+    fn apps_of_other_runs_are_told_by_their_names() {
+        let own = StackName::parse("ccab12_ci_lab_test").unwrap();
+        let neighbours = Neighbours::of(&own);
+        for name in ["ccxy34_ci_lab_test", "ccxy34_ci_lab_test_app.1", "ccxy34_ci_lab_test_db_password_v1"] {
+            assert!(neighbours.have(name), "{name}");
+        }
+        let others = [
+            "ccab12_ci_lab_test",
+            "ccab12_ci_lab_test_app",
+            "ccxy34_ci_lab_testing_app",
+            "ccxy34_ci_elsewhere_test_app",
+            "ccXY34_ci_lab_test_app",
+            "traefik_ci_lab_test_app",
+            "planted",
+            "ccé34_ci_lab_test_",
+            "",
+        ];
+        for name in others {
+            assert!(!neighbours.have(name), "{name}");
+        }
     }
 
     #[test]

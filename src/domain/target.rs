@@ -1,6 +1,7 @@
 //! Targets: disposable test Swarms, and how they are reached.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -22,6 +23,8 @@ pub struct Target {
     pub role: Role,
     /// Variables forced on every app.
     pub env: BTreeMap<String, String>,
+    /// How many units of weight run there at once; 1: one run, whatever its weight.
+    pub capacity: NonZeroU32,
 }
 
 /// The way to a target's Docker engine.

@@ -14,12 +14,17 @@ use crate::adapters::docker::{DockerError, Tried as _, gone_is_fine};
 use crate::domain::claim::{CLAIM, Claim, Decision, HOLDS, RENEW, decide};
 use crate::domain::ids::{GateId, RunId};
 
+/// Others may change the claim at the same moment.
+const TRIES: usize = 8;
+
 /// Who asks.
 #[derive(Debug, Clone)]
 pub(super) struct Claimant {
     pub docker: Docker,
     pub gate: GateId,
     pub run: RunId,
+    /// So many runs of this gate may be there at once.
+    pub most: u32,
     /// Added to this machine's clock it gives the target's.
     pub clock_offset: SignedDuration,
 }
@@ -29,62 +34,80 @@ impl Claimant {
         Timestamp::now() + self.clock_offset
     }
 
-    fn claim(&self) -> HashMap<String, String> {
-        Claim { gate: self.gate.clone(), run: self.run.clone(), until: self.now() + HOLDS }.labels()
-    }
-
-    /// Takes the target. Returns what should be said about it.
+    /// Takes the target, or a place on it. Returns what should be said about it.
     ///
     /// # Errors
     /// [`EngineError::Target`] when somebody else holds it.
     pub(super) async fn take(&self, state: &StateFolder) -> Result<Option<String>, EngineError> {
-        // Two gates may ask at once; the engine lets one of them make the config, and the other looks again.
-        for _ in 0..5 {
+        // Several may ask at once; the engine lets one of them make or change the config, and the others look again.
+        for _ in 0..TRIES {
             let found = find(&self.docker).await?;
             let claim = found.as_ref().map(read);
-            let decision = decide(claim.as_ref().map(Option::as_ref), &self.gate, &self.run, self.now(), |run| {
-                state.is_alive(run)
-            });
+            let alive = |run: &RunId| state.is_alive(run);
+            let decision =
+                decide(claim.as_ref().map(Option::as_ref), &self.gate, &self.run, self.most, self.now(), alive);
             let said = match decision {
                 Decision::Refuse(why) => {
                     return Err(EngineError::Target(format!(
                         "{why}\nhint: wait for it, or use another target; a dead gate's claim ends by itself"
                     )));
                 }
-                Decision::Renew => return self.renew().await.map(|()| None).map_err(Into::into),
+                Decision::Join => {
+                    let joined = claim.flatten().map(|claim| claim.with(&self.run, self.ends(), alive));
+                    if let (Some(found), Some(joined)) = (found, joined)
+                        && change(&self.docker, found, &joined).await?
+                    {
+                        return Ok(None);
+                    }
+                    continue;
+                }
                 Decision::Take => None,
                 Decision::TakeOver(why) => {
                     remove(&self.docker, found.as_ref()).await?;
                     Some(why)
                 }
             };
-            let spec = ConfigSpec {
-                name: Some(CLAIM.to_owned()),
-                labels: Some(self.claim()),
-                data: Some("Y2MtY2k=".to_owned()),
-                ..Default::default()
-            };
-            match self.docker.create_config(spec).await.tried("claim the target") {
-                Ok(_) => return Ok(said),
-                Err(error) if error.status() == Some(409) => {}
-                Err(error) => return Err(error.into()),
+            if self.make().await? {
+                return Ok(said);
             }
         }
         Err(EngineError::Target("the target is claimed again and again by others".to_owned()))
     }
 
-    /// Moves the end of the claim.
+    fn ends(&self) -> Timestamp {
+        self.now() + HOLDS
+    }
+
+    /// Whether it could be made: somebody else may have been faster.
+    async fn make(&self) -> Result<bool, DockerError> {
+        let spec = ConfigSpec {
+            name: Some(CLAIM.to_owned()),
+            labels: Some(Claim::of(self.gate.clone(), self.run.clone(), self.ends()).labels()),
+            data: Some("Y2MtY2k=".to_owned()),
+            ..Default::default()
+        };
+        match self.docker.create_config(spec).await.tried("claim the target") {
+            Ok(_) => Ok(true),
+            Err(error) if error.status() == Some(409) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves the end of the claim; one that is gone is made again.
     async fn renew(&self) -> Result<(), DockerError> {
-        let Some(found) = find(&self.docker).await? else { return Ok(()) };
-        let mut spec = found.spec.unwrap_or_default();
-        spec.labels = Some(self.claim());
-        let version = found
-            .version
-            .and_then(|version| version.index)
-            .and_then(|index| i64::try_from(index).ok())
-            .unwrap_or_default();
-        let id = found.id.unwrap_or_default();
-        self.docker.update_config(&id, spec, UpdateConfigOptions { version }).await.tried("renew the claim")
+        for _ in 0..TRIES {
+            let Some(found) = find(&self.docker).await? else {
+                self.make().await?;
+                return Ok(());
+            };
+            // Another gate's, which took it over: this run was silent for too long.
+            let Some(claim) = read(&found).filter(|claim| claim.gate == self.gate) else { return Ok(()) };
+            // Who is dead is the sweep's to find out.
+            if change(&self.docker, found, &claim.with(&self.run, self.ends(), |_| true)).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Renews until the future is dropped. A renewal that fails is tried again; the claim holds much longer than that.
@@ -97,11 +120,35 @@ impl Claimant {
         }
     }
 
-    /// Lets the target go, if the claim is this gate's.
+    /// Lets the target go, if the claim is this run's; others of this gate keep it.
     pub(super) async fn release(&self) -> Result<(), DockerError> {
-        let found = find(&self.docker).await?;
-        let mine = found.as_ref().and_then(read).is_some_and(|claim| claim.gate == self.gate && claim.run == self.run);
-        if mine { remove(&self.docker, found.as_ref()).await } else { Ok(()) }
+        for _ in 0..TRIES {
+            let Some(found) = find(&self.docker).await? else { return Ok(()) };
+            let ours = |claim: &Claim| claim.gate == self.gate && claim.runs.contains_key(&self.run);
+            let Some(mut claim) = read(&found).filter(ours) else { return Ok(()) };
+            claim.runs.remove(&self.run);
+            // An empty claim first: whoever joined meanwhile is not removed with it.
+            let id = found.id.clone();
+            if change(&self.docker, found, &claim).await? {
+                return if claim.runs.is_empty() { remove_by(&self.docker, id.as_deref()).await } else { Ok(()) };
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the claim could be changed: somebody else may have been faster.
+async fn change(docker: &Docker, found: Config, claim: &Claim) -> Result<bool, DockerError> {
+    let mut spec = found.spec.unwrap_or_default();
+    spec.labels = Some(claim.labels());
+    let index = found.version.and_then(|version| version.index).and_then(|index| i64::try_from(index).ok());
+    let options = UpdateConfigOptions { version: index.unwrap_or_default() };
+    let id = found.id.unwrap_or_default();
+    match docker.update_config(&id, spec, options).await.tried("change the claim") {
+        Ok(()) => Ok(true),
+        // Docker says 500 where another update came first ("update out of sequence"), 404 where it is gone.
+        Err(error) if matches!(error.status(), Some(404 | 409 | 500)) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -127,7 +174,11 @@ fn read(config: &Config) -> Option<Claim> {
 }
 
 async fn remove(docker: &Docker, config: Option<&Config>) -> Result<(), DockerError> {
-    match config.and_then(|config| config.id.as_deref()) {
+    remove_by(docker, config.and_then(|config| config.id.as_deref())).await
+}
+
+async fn remove_by(docker: &Docker, id: Option<&str>) -> Result<(), DockerError> {
+    match id {
         Some(id) => gone_is_fine(docker.delete_config(id).await.tried("remove the claim")),
         None => Ok(()),
     }

@@ -50,7 +50,7 @@ pub async fn naive(
     let session = Session::open(target).await?;
     let docker = connect(session.docker_socket()).await?;
     let clock_offset = engine(&docker, jiff::Timestamp::now).await?.clock_offset;
-    let claimant = Claimant { docker: docker.clone(), gate: gate.id.clone(), run: run.clone(), clock_offset };
+    let claimant = Claimant { docker: docker.clone(), gate: gate.id.clone(), run: run.clone(), most: 1, clock_offset };
     claimant.take(&gate.state).await?;
     let _renewing = AbortOnDropHandle::new(tokio::spawn(claimant.clone().keep_renewing()));
     let domain = run.app_domain(&target.domain)?;

@@ -53,11 +53,11 @@ impl Sweep<'_> {
         }
         if let Some(Some(claim)) = claim::current(self.docker).await?
             && claim.gate == *self.gate
-            && Some(&claim.run) != self.but
-            && !self.state.is_alive(&claim.run)
+            && claim.runs.keys().all(|run| Some(run) != self.but && !self.state.is_alive(run))
         {
             claim::clear(self.docker).await?;
-            swept.push(format!("removed the claim of run {}", claim.run));
+            let runs: Vec<&str> = claim.runs.keys().map(RunId::as_str).collect();
+            swept.push(format!("removed the claim of run {}", runs.join(", ")));
         }
         Ok(swept)
     }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use cc_ci::domain::results::Results;
+
 use crate::support::forge::Organisation;
 use crate::support::relay::Relay;
 use crate::support::{figure, lab, until};
@@ -51,6 +53,41 @@ fn s52_two_runs_of_one_recipe_go_one_after_the_other_and_others_pass() {
     for (pull, recipe) in [(first, "good"), (second, "good"), (other, "notes")] {
         pull.wait_for(&format!("### ✓ {recipe}"), 1);
     }
+    lab.assert_untouched();
+}
+
+/// The two incidents of an earlier CI: runs of two recipes that were in each other's way, and two of one recipe that took each other's app
+/// for their own.
+#[test]
+fn s52_two_recipes_share_a_target_with_room_and_two_runs_of_one_recipe_do_not() {
+    let (lab, organisation) = (lab().with_room(2), Organisation::new());
+    organisation.recipe("good");
+    organisation.recipe("notes");
+    let (first, second) = (organisation.change("good", "one", "One"), organisation.change("good", "two", "Two"));
+    let other = organisation.change("notes", "change", "Other");
+    let serving = organisation.serve(&lab);
+    first.say("maintainer", "!testme");
+    first.wait_for("running", 1);
+    second.say("maintainer", "!testme");
+    second.wait_for("is of the same recipe and has to end first", 1);
+    other.say("maintainer", "!testme");
+    for (pull, recipe) in [(first, "good"), (second, "good"), (other, "notes")] {
+        pull.wait_for(&format!("### ✓ {recipe}"), 1);
+    }
+    let results = |number: u32| -> Results {
+        let (status, text) = organisation.page(&serving, &format!("/runs/{number}/results.json"));
+        assert_eq!(status, 200);
+        serde_json::from_str(&text).unwrap()
+    };
+    let [good, again, notes] = [1, 2, 3].map(results);
+    assert_eq!([&good, &again, &notes].map(|run| run.recipe.name.as_str()), ["good", "good", "notes"]);
+    assert!(notes.started < good.finished, "they run at once: {} is not before {}", notes.started, good.finished);
+    assert!(good.finished <= again.started, "one after the other: {} is after {}", good.finished, again.started);
+    for run in [&good, &again, &notes] {
+        assert!(run.findings.is_empty() && run.warnings.iter().all(|line| !line.contains("left")), "{run:#?}");
+        assert!(run.verified.iter().any(|line| line.contains("nothing left behind")), "{:#?}", run.verified);
+    }
+    assert!(!serving.told().contains("ERROR"), "{}", serving.told());
     lab.assert_untouched();
 }
 

@@ -92,6 +92,7 @@ impl FakeTarget {
             domain: DomainName::parse("ci.test").unwrap(),
             ca_path: None,
             role: Role::Gate,
+            capacity: std::num::NonZeroU32::MIN,
             env: std::collections::BTreeMap::default(),
         }
     }

@@ -340,6 +340,7 @@ fn local(name: &str, socket: PathBuf) -> Target {
         domain: DomainName::parse("ci.example.org").unwrap(),
         ca_path: None,
         role: Role::Gate,
+        capacity: std::num::NonZeroU32::MIN,
         env: BTreeMap::new(),
     }
 }

@@ -1,5 +1,7 @@
 //! Reads what is on a target.
 
+use std::collections::BTreeSet;
+
 use bollard::Docker;
 use bollard::query_parameters::{
     ListConfigsOptions, ListContainersOptions, ListNetworksOptions, ListSecretsOptions, ListServicesOptions,
@@ -8,7 +10,7 @@ use bollard::query_parameters::{
 
 use super::{DockerError, RUN_LABEL, STACK_LABEL, Tried as _};
 use crate::domain::claim::CLAIM;
-use crate::domain::inventory::{Inventory, Object, ObjectKind, task_name};
+use crate::domain::inventory::{Inventory, Neighbours, Object, ObjectKind, task_name};
 
 /// Everything on the target but images, the claim and the runner containers of running runs. All kinds are asked for at once: a
 /// run waits for this twice.
@@ -16,6 +18,15 @@ use crate::domain::inventory::{Inventory, Object, ObjectKind, task_name};
 /// # Errors
 /// When the engine does not answer.
 pub async fn inventory(docker: &Docker) -> Result<Inventory, DockerError> {
+    without(docker, None).await
+}
+
+/// The same without the apps of other runs, and without the volumes that only their containers name.
+///
+/// # Errors
+/// When the engine does not answer.
+pub async fn without(docker: &Docker, neighbours: Option<Neighbours<'_>>) -> Result<Inventory, DockerError> {
+    let theirs = |name: &str| neighbours.is_some_and(|neighbours| neighbours.have(name));
     let all = ListContainersOptions { all: true, ..Default::default() };
     let (containers, services, volumes, secrets, configs, networks) = tokio::try_join!(
         async { docker.list_containers(Some(all)).await.tried("list the containers") },
@@ -26,8 +37,14 @@ pub async fn inventory(docker: &Docker) -> Result<Inventory, DockerError> {
         async { docker.list_networks(None::<ListNetworksOptions>).await.tried("list the networks") },
     )?;
     let mut found = Inventory::default();
-    let mut add = |kind, name: &str| found.0.insert(Object { kind, name: name.to_owned() });
+    let mut add = |kind, name: &str| !theirs(name) && found.0.insert(Object { kind, name: name.to_owned() });
+    let mut their_volumes = BTreeSet::new();
     for container in containers {
+        let stack = container.labels.as_ref().and_then(|labels| labels.get(STACK_LABEL));
+        if stack.is_some_and(|stack| theirs(stack)) {
+            their_volumes.extend(container.mounts.into_iter().flatten().filter_map(|mount| mount.name));
+            continue;
+        }
         let labels = container.labels.unwrap_or_default();
         if !labels.contains_key(RUN_LABEL) {
             let names = container.names.unwrap_or_default();
@@ -41,7 +58,7 @@ pub async fn inventory(docker: &Docker) -> Result<Inventory, DockerError> {
         add(ObjectKind::Service, &spec.name.unwrap_or_default());
         spec.labels.unwrap_or_default().get(STACK_LABEL).map(|stack| add(ObjectKind::Stack, stack));
     }
-    for volume in volumes.volumes.unwrap_or_default() {
+    for volume in volumes.volumes.unwrap_or_default().into_iter().filter(|it| !their_volumes.contains(&it.name)) {
         add(ObjectKind::Volume, &volume.name);
     }
     for secret in secrets {

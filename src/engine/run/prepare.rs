@@ -12,7 +12,7 @@ use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
 use crate::adapters::probe::Web;
 use crate::adapters::session::Session;
 use crate::domain::deployment::Deployment;
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{Inventory, Neighbours};
 use crate::domain::protocol::{Orders, PROTOCOL};
 use crate::domain::results::{By, count};
 use crate::domain::stage::Stage;
@@ -76,6 +76,7 @@ impl Run {
             docker: docker.clone(),
             gate: self.gate.id.clone(),
             run: self.plan.run.clone(),
+            most: self.target.capacity.get(),
             clock_offset: engine.clock_offset,
         };
         if let Some(said) = claimant.take(&self.gate.state).await? {
@@ -130,9 +131,14 @@ impl Run {
         for line in sweep.sweep(|line| self.log.say(line)).await? {
             self.log.say(line);
         }
-        let before = inventory::inventory(&live.docker).await?;
+        let before = inventory::without(&live.docker, self.neighbours()).await?;
         self.log.say(format!("the target holds {} before this run", count(before.0.len(), "object", "objects")));
         self.store(BEFORE, &before).await
+    }
+
+    /// Where a target has room for several runs, what the others have there is none of this run's business.
+    pub(super) fn neighbours(&self) -> Option<Neighbours<'_>> {
+        (self.target.capacity.get() > 1).then(|| Neighbours::of(&self.plan.stack))
     }
 
     async fn start_runner(&self, live: &Live, image: &str) -> Result<String, Stop> {

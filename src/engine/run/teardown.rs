@@ -1,5 +1,7 @@
 //! Teardown: the last lines of every log, then nothing of this run stays, and the target is what it was before.
 
+use std::time::Duration;
+
 use futures_util::TryFutureExt as _;
 
 use super::prepare::{BEFORE, Live};
@@ -8,7 +10,7 @@ use super::{Run, Stop};
 use crate::adapters::docker::undeploy::{UndeployError, undeploy};
 use crate::adapters::docker::{falls_silent, inventory, runner};
 use crate::domain::finding::{Finding, FindingKind, sentences};
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{Inventory, Object};
 use crate::domain::protocol::Step;
 use crate::domain::results::By;
 use crate::domain::stage::Stage;
@@ -18,6 +20,8 @@ pub(super) const AFTER: &str = "after";
 /// The fact with the outcome of the comparison.
 pub(super) const NOTHING_LEFT: &str = "nothing_left";
 const UNDEPLOY_LIMIT_SECONDS: u64 = 600;
+const LOOKS_BESIDE_OTHERS: u32 = 8;
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 impl Run {
     /// Removes everything of this run and compares.
@@ -83,12 +87,30 @@ impl Run {
         }
     }
 
+    /// The inventory, what is new in it, and what has gone. Beside other runs one look may see half of what they do: only what stays counts.
+    async fn what_is_left(
+        &self,
+        live: &Live,
+        before: &Inventory,
+    ) -> Result<(Inventory, Vec<Object>, Vec<Object>), Stop> {
+        let looks = if self.neighbours().is_some() { LOOKS_BESIDE_OTHERS } else { 1 };
+        let mut look = 1;
+        loop {
+            let after = inventory::without(&live.docker, self.neighbours()).await?;
+            let (left, missing) = (after.since(before), before.since(&after));
+            if look == looks || (left.is_empty() && missing.is_empty()) {
+                return Ok((after, left, missing));
+            }
+            look += 1;
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
     async fn compare(&self, live: &Live) -> Result<(), Stop> {
         // Without an inventory nothing was deployed either.
         let Some(before) = self.stored::<Inventory>(BEFORE).await? else { return Ok(()) };
-        let after = inventory::inventory(&live.docker).await?;
+        let (after, left, missing) = self.what_is_left(live, &before).await?;
         self.store(AFTER, &after).await?;
-        let (left, missing) = (after.since(&before), before.since(&after));
         self.store(NOTHING_LEFT, &(left.is_empty() && missing.is_empty())).await?;
         if left.is_empty() && missing.is_empty() {
             self.log.say("the target is what it was before: nothing left behind, nothing else touched");

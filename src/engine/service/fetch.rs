@@ -89,6 +89,8 @@ impl Service {
     fn needs(&self, run: &Asked, source: &git::Source, tests: Option<&Frozen>) -> Needs {
         let read = tests.and_then(|tests| TestsFile::read(&tests.text).ok()).unwrap_or_default();
         let weight = read.weight.unwrap_or_else(|| held(&self.shared.enrolment).weight(&run.recipe));
+        // Who rules the target is there alone.
+        let weight = if read.host_power.is_some() { u32::MAX } else { weight };
         let plan = self.shared.targets.first().map(|target| {
             let plan = Plan::new(
                 run.id.clone(),

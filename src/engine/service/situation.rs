@@ -18,8 +18,6 @@ use crate::domain::queue::{
 use crate::domain::stage::Stage;
 use crate::engine::EngineError;
 
-/// One run at a time: a target is claimed as a whole, since what a run leaves behind is told by comparing all of it.
-const CAPACITY: u32 = 1;
 /// History changes when a run ends; it is not read more often than this.
 const HISTORY_AGE: Duration = Duration::from_secs(30);
 
@@ -86,7 +84,7 @@ impl Service {
             let ours = running.iter().any(|run| run.target == target.name);
             TargetFacts {
                 name: target.name.clone(),
-                capacity: CAPACITY,
+                capacity: target.capacity.get(),
                 state: if ours { TargetState::Leased } else { known.map_or(TargetState::Unknown, |it| it.state) },
                 draining: false,
                 images: self.shared.sessions.images(&target.name),

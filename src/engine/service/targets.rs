@@ -30,6 +30,8 @@ const TRUSTED_AGAIN: &str = "trusted_again";
 pub(super) const PAUSE: Duration = Duration::from_secs(20);
 /// A target that takes longer for an answer is not in order now.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The beginning of a reason: it was tried, and is not tried again and again.
+const NOT_RECYCLED: &str = "it could not be recycled";
 /// The hypervisor takes its time.
 const RECYCLE_PATIENCE: Duration = Duration::from_secs(300);
 
@@ -122,15 +124,16 @@ impl Service {
             Err(EngineError::Target(format!("it gives no answer within {} s", PATIENCE.as_secs())))
         })?;
         store.hear_target(name, self.now()).await?;
-        let state = store.targets().await?.into_iter().find(|it| it.name == *name).map(|it| it.state);
+        let known = store.targets().await?.into_iter().find(|it| it.name == *name);
+        let (state, reason) = known.map_or((None, String::new()), |it| (Some(it.state), it.reason));
         if self.runs_on(name).await? {
             return Ok(());
         }
         if let Some(Some(claim)) = claim::current(&reached.docker).await?
             && claim.gate != self.shared.gate.id
-            && claim.until > self.now()
+            && claim.until() > self.now()
         {
-            let why = format!("gate {} has claimed it until {}", claim.gate, claim.until);
+            let why = format!("gate {} has claimed it until {}", claim.gate, claim.until());
             return self.set(name, TargetState::Leased, &why).await;
         }
         let state = state.unwrap_or(TargetState::Unknown);
@@ -144,6 +147,9 @@ impl Service {
             TargetState::Clean => {}
             TargetState::Unknown | TargetState::Dirty | TargetState::Leased => {
                 self.sweep(target, &reached.docker).await?;
+            }
+            TargetState::Quarantined if self.shared.watched.recycle.is_some() && !reason.starts_with(NOT_RECYCLED) => {
+                return self.recycle_unless_used(name).await;
             }
             TargetState::Quarantined => self.look_again(target, &reached.docker).await?,
         }
@@ -188,9 +194,14 @@ impl Service {
     async fn distrust(&self, target: &TargetName, reason: &str) -> Result<(), EngineError> {
         tracing::error!(%target, reason, "a target is quarantined: no run starts there before it is clean");
         self.set(target, TargetState::Quarantined, reason).await?;
+        self.recycle_unless_used(target).await
+    }
+
+    /// Another run that is still there would be lost with the target: it is recycled at the first look after that has ended.
+    async fn recycle_unless_used(&self, target: &TargetName) -> Result<(), EngineError> {
         match &self.shared.watched.recycle {
-            Some(recycle) => self.begin_recycling(target, recycle).await,
-            None => Ok(()),
+            Some(recycle) if !self.runs_on(target).await? => self.begin_recycling(target, recycle).await,
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -245,12 +256,15 @@ impl Service {
             (None, None, Some(lost)) => (TargetState::Unknown, lost.sentence.clone()),
             (None, None, None) => (TargetState::Clean, "the last run left nothing behind".to_owned()),
         };
+        let known = self.shared.gate.store.targets().await?.into_iter().find(|it| it.name == *target);
         if state == TargetState::Quarantined {
             self.distrust(target, &reason).await?;
+        } else if known.is_some_and(|known| known.state == TargetState::Quarantined) {
+            // Another run has said so, beside this one; what this one found does not change that.
         } else {
             self.set(target, state, &reason).await?;
-            if let Some(recycle) = self.shared.watched.recycle.as_ref().filter(|recycle| recycle.always) {
-                self.begin_recycling(target, recycle).await?;
+            if self.shared.watched.recycle.as_ref().is_some_and(|recycle| recycle.always) {
+                self.recycle_unless_used(target).await?;
             }
         }
         self.shared.wake.targets.notify_one();
@@ -272,7 +286,7 @@ impl Service {
         let (state, reason) = match anew.await {
             Ok(()) => (TargetState::Unknown, "it was recycled".to_owned()),
             // The address may hold a secret: it is not repeated.
-            Err(why) => (TargetState::Quarantined, format!("it could not be recycled: {why}")),
+            Err(why) => (TargetState::Quarantined, format!("{NOT_RECYCLED}: {why}")),
         };
         self.shared.sessions.forget(target);
         held(&self.shared.sessions.recycled).remove(target);

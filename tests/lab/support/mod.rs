@@ -93,6 +93,16 @@ fn hold(name: &str) -> Option<File> {
 }
 
 impl Lab {
+    /// The same target with room for so many units of weight at once.
+    pub(crate) fn with_room(mut self, units: u32) -> Self {
+        let section = format!("[{}]\n", self.name);
+        let text = std::fs::read_to_string(&self.targets).unwrap();
+        assert_eq!(text.matches(&section).count(), 1, "{text}");
+        self.targets = self.state.path().join("targets.toml");
+        std::fs::write(&self.targets, text.replace(&section, &format!("{section}capacity = {units}\n"))).unwrap();
+        self
+    }
+
     /// The program with this gate's folders.
     pub(crate) fn cc_ci(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cc-ci"));

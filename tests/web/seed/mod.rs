@@ -95,6 +95,7 @@ fn target(name: &str) -> Target {
         domain: DomainName::parse("ci.example.org").unwrap(),
         ca_path: None,
         role: Role::Gate,
+        capacity: std::num::NonZeroU32::MIN,
         env: BTreeMap::new(),
     }
 }
