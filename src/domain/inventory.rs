@@ -109,21 +109,17 @@ impl<'a> Neighbours<'a> {
     /// Whether an object of this name is of another run's app.
     #[must_use]
     pub fn have(&self, name: &str) -> bool {
-        /// `cc` and the first digits of the run.
+        /// `cc` and the first characters of the run.
         const FRONT: usize = 6;
-        let (Some((front, behind)), Some(stack)) = (self.own.split_at_checked(FRONT), name.get(..self.own.len()))
-        else {
+        let is_of_a_run = |front: &str| {
+            front.starts_with("cc") && front.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        };
+        let Some((own, behind)) = self.own.split_at_checked(FRONT).filter(|(own, _)| is_of_a_run(own)) else {
             return false;
         };
-        let is_run = |front: &str| {
-            front.starts_with("cc") && front[2..].bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-        };
-        let whole = name.len() == stack.len() || name.as_bytes()[stack.len()] == b'_';
-        whole
-            && stack != self.own
-            && front != stack
-            && is_run(front)
-            && stack.split_at_checked(FRONT).is_some_and(|(front, rest)| is_run(front) && rest == behind)
+        let Some((front, rest)) = name.split_at_checked(FRONT) else { return false };
+        let Some(rest) = rest.strip_prefix(behind) else { return false };
+        is_of_a_run(front) && front != own && (rest.is_empty() || rest.starts_with('_'))
     }
 }
 
