@@ -10,7 +10,7 @@ use crate::domain::backup::{BackupPlan, Hook, Part};
 use crate::domain::data::sentinel;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::protocol::{LISTED, Listed};
-use crate::domain::results::{Archived, By, one_line};
+use crate::domain::results::{Archived, By, last_line, one_line};
 use crate::domain::stage::Stage;
 use crate::domain::tests_file::{Act, How};
 use crate::engine::EngineError;
@@ -18,7 +18,7 @@ use crate::engine::EngineError;
 /// The fact with what was archived.
 pub(super) const ARCHIVED: &str = "archived";
 /// A dump of a large database takes its time.
-const LIMIT: Duration = Duration::from_mins(15);
+pub(super) const LIMIT: Duration = Duration::from_mins(15);
 
 impl Run {
     /// Makes the backup of what runs now.
@@ -51,8 +51,7 @@ impl Run {
             let act = Act { service: hook.service.clone(), how: How::Exec(words.to_vec()) };
             if let Err(failed) = self.act(live, stage, &format!("{name}-{index}"), &act, LIMIT).await? {
                 let label = name.replace("before-", "pre-hook of the ").replace("after-", "post-hook of the ");
-                let last = failed.output.lines().rev().map(str::trim).find(|line| !line.is_empty());
-                let last = last.map(|line| format!(": “{}”", one_line(line, 160))).unwrap_or_default();
+                let last = last_line(&failed.output, 160).map(|line| format!(": “{line}”")).unwrap_or_default();
                 let sentence = format!("{}: the {label} fails, {}{last}", hook.service, failed.how);
                 let finding = Finding::new(FindingKind::HookFailed, stage, live.now(), sentence).about(&hook.service);
                 return Err(Stop::Failed(vec![
@@ -78,7 +77,7 @@ impl Run {
             let words = ["archive", &container.id, &part.asked_for(), &name, &planted];
             let ended = self.step(live, Stage::Backup, &own_step(&name, &words, LIMIT.as_secs())?).await?;
             if !ended.end.succeeded() {
-                let why = ended.output.lines().last().map(|line| one_line(line, 160)).unwrap_or_default();
+                let why = last_line(&ended.output, 160).unwrap_or_default();
                 return Err(self.empty(live, part, format!("{} cannot be backed up: {why}", part.said())));
             }
             let listed = self.listed(live, &name).await?;

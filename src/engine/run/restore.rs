@@ -1,7 +1,6 @@
 //! Restore: the backup comes back into a fresh deploy, with the hooks before and after it; then the data must be there again.
 
-use std::time::Duration;
-
+use super::backup::LIMIT;
 use super::deploy::{Deploy, Fact};
 use super::inside::Place;
 use super::prepare::Live;
@@ -10,10 +9,8 @@ use super::{Run, Stop};
 use crate::domain::backup::BackupPlan;
 use crate::domain::convergence::Wanted;
 use crate::domain::finding::{Finding, FindingKind};
-use crate::domain::results::{By, one_line};
+use crate::domain::results::{By, last_line};
 use crate::domain::stage::Stage;
-
-const LIMIT: Duration = Duration::from_mins(15);
 
 impl Run {
     /// Brings the backup back. Without a base, what was installed is what was backed up and destroyed: it is deployed once more.
@@ -50,7 +47,7 @@ impl Run {
             let words = ["unarchive", &container.id, part.unpacked_in(), &archive];
             let ended = self.step(live, Stage::Restore, &own_step(&name, &words, LIMIT.as_secs())?).await?;
             if !ended.end.succeeded() {
-                return Err(failed(ended.output.lines().last().map(|line| one_line(line, 160)).unwrap_or_default()));
+                return Err(failed(last_line(&ended.output, 160).unwrap_or_default()));
             }
         }
         self.hooks(live, Stage::Restore, "after-restore", &plan.after_restore).await
