@@ -6,71 +6,74 @@ use cc_ci::domain::log::{Record, Source};
 
 use crate::support::{Finished, Lab, lab};
 
-/// Log lines after which the process is killed, stage by stage; the bool says whether a runner exists by then.
-const MOMENTS: [(&str, bool); 12] = [
-    ("answers on", false),         // prepare
-    ("before this run", false),    // prepare
-    ("runner container", true),    // prepare
-    ("lint:", true),               // lint
-    ("made secret", true),         // install: secrets
-    ("docker stack deploy", true), // install: the deploy call
-    ("Creating service", true),    // install: the deploy call
-    ("web 1.0.0 starting", true),  // install: converge
-    ("converged:", true),          // install: floor
-    ("stays up until", true),      // keep
-    ("its time is over", true),    // teardown
-    ("removed stack", true),       // teardown
+/// Log lines after which the process is killed, each in the process that took up the run from the one before: between them, the two
+/// runs are killed in prepare, lint, each part of the install, keep and teardown. (`ladder.rs` kills in the later stages.)
+const MOMENTS: [&[&str]; 2] = [
+    &["answers on", "runner container", "made secret", "Creating service", "converged:", "its time is over"],
+    &["before this run", "lint:", "docker stack deploy", "web 1.0.0 starting", "stays up until", "removed stack"],
 ];
+/// Here the app is up, and what Docker has of it is kept.
+const UP: &str = "stays up until";
 
 #[test]
 fn killed_in_each_stage_a_run_goes_on_to_its_one_verdict() {
     let lab = lab();
-    for (moment, has_runner) in MOMENTS {
-        let (id, runner) = killed_at(&lab, moment);
-        let mut resumed = lab.resume(&id);
-        let truth = if moment == "its time is over" || moment == "removed stack" {
-            BTreeMap::new()
-        } else {
-            containers(&lab, &id, &mut resumed)
-        };
-        let finished = resumed.finish();
+    for moments in MOMENTS {
+        let killed = (0..5).find_map(|_| killed_at(&lab, moments));
+        let Killed { id, truth, runners: there, finished } =
+            killed.expect("five runs ended before they could be killed");
         finished.assert(0, "green");
-        if has_runner && !runner.is_empty() {
-            assert_eq!(runners(&finished), BTreeSet::from([runner[..12].to_owned()]), "after {moment}");
-        }
-        assert_no_line_doubled(&finished.log, moment);
-        truth.iter().for_each(|(container, lines)| assert_no_line_lost(&finished.log, container, lines, moment));
-        let verdicts = finished
-            .log
-            .iter()
-            .filter(|record| record.source == Source::Gate && record.text.starts_with("green:"))
-            .count();
-        assert_eq!(verdicts, 1, "after {moment}");
+        assert_eq!(there.len(), 1, "one runner container: {there:?}");
+        assert_eq!(runners(&finished), there.iter().map(|id| id[..12].to_owned()).collect());
+        assert_no_line_doubled(&finished.log);
+        assert!(!truth.is_empty());
+        truth.iter().for_each(|(container, lines)| assert_no_line_lost(&finished.log, container, lines));
+        let of_gate = |record: &&Record| record.source == Source::Gate;
+        let said =
+            |text: &str| finished.log.iter().filter(of_gate).filter(|record| record.text.starts_with(text)).count();
+        assert_eq!(said("green:"), 1, "one verdict");
+        assert_eq!(said(&format!("run {id} goes on in a new process")), moments.len());
         assert!(lab.resume(&id).finish().stderr.contains("has its verdict already"));
         lab.assert_untouched();
     }
 }
 
-/// Kills a run right after it logged this; the id of the run and of its runner container, if it had one by then. Near its end
-/// a run may be faster than the test: then another one is killed.
-fn killed_at(lab: &Lab, moment: &str) -> (String, String) {
-    for _ in 0..5 {
-        let mut run = lab.run("notes", &["--keep", "2s"]);
-        run.wait_for(moment);
-        let (id, killed) = (run.id(), run.kill());
-        if killed {
-            return (
-                id.clone(),
-                lab.docker(&["ps", "-aq", "--no-trunc", "--filter", &format!("label=cc-ci.run={id}")]),
-            );
+/// A run that was killed again and again.
+struct Killed {
+    id: String,
+    /// What Docker itself had of the app's containers while it was kept up.
+    truth: BTreeMap<String, Vec<String>>,
+    /// The runner containers that were there.
+    runners: BTreeSet<String>,
+    finished: Finished,
+}
+
+/// Kills a run right after it logged each of these. Near its end a run may be faster than the test: nothing then.
+fn killed_at(lab: &Lab, moments: &[&str]) -> Option<Killed> {
+    let mut run = lab.run("notes", &["--keep", "3s", "--only", "install"]);
+    let (id, mut truth, mut runners) = (run.id(), BTreeMap::new(), BTreeSet::new());
+    for moment in moments {
+        if *moment == "its time is over" {
+            truth = containers(lab, &id, &mut run);
         }
+        run.wait_for(moment);
+        if *moment == UP {
+            truth = containers(lab, &id, &mut run);
+        }
+        if !run.kill() {
+            lab.resume(&id).finish();
+            return None;
+        }
+        let found = lab.docker(&["ps", "-aq", "--no-trunc", "--filter", &format!("label=cc-ci.run={id}")]);
+        runners.extend(found.lines().map(str::to_owned));
+        run = lab.resume(&id);
     }
-    panic!("five runs ended before they could be killed at `{moment}`");
+    Some(Killed { id, truth, runners, finished: run.finish() })
 }
 
 /// What Docker itself holds of the app's containers while it is kept up.
 fn containers(lab: &Lab, run: &str, resumed: &mut crate::support::Running) -> BTreeMap<String, Vec<String>> {
-    resumed.wait_for("stays up until");
+    resumed.wait_for(UP);
     let stack = format!("label=com.docker.stack.namespace=cc{}_ci_lab_test", &run[..4]);
     let ids = lab.docker(&["ps", "-aq", "--filter", &stack]);
     ids.lines().map(|id| (id.to_owned(), lab.logs(id))).collect()
@@ -82,21 +85,21 @@ fn runners(finished: &Finished) -> BTreeSet<String> {
     named.filter_map(|rest| rest.split(' ').next()).map(str::to_owned).collect()
 }
 
-fn assert_no_line_doubled(log: &[Record], moment: &str) {
+fn assert_no_line_doubled(log: &[Record]) {
     let mut seen = BTreeSet::new();
     for record in log.iter().filter(|record| record.position.is_some()) {
-        assert!(seen.insert((record.source.to_string(), record.position)), "after {moment}: doubled {record:?}");
+        assert!(seen.insert((record.source.to_string(), record.position)), "doubled {record:?}");
     }
 }
 
-fn assert_no_line_lost(log: &[Record], container: &str, lines: &[String], moment: &str) {
+fn assert_no_line_lost(log: &[Record], container: &str, lines: &[String]) {
     let mine = |record: &&Record| matches!(&record.source, Source::Service { container: id, .. } if id == container);
     let mut logged: Vec<(u64, &str)> =
         log.iter().filter(mine).map(|record| (record.position.unwrap_or(0), record.text.as_str())).collect();
     logged.sort_by_key(|(position, _)| *position);
     let logged: Vec<&str> = logged.into_iter().map(|(_, text)| text).collect();
     let told: Vec<&str> = lines.iter().map(|line| line.split_once(' ').map_or("", |(_, text)| text)).collect();
-    assert_eq!(logged.get(..told.len()), Some(told.as_slice()), "after {moment}: container {container}");
+    assert_eq!(logged.get(..told.len()), Some(told.as_slice()), "container {container}");
 }
 
 #[test]
