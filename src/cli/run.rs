@@ -140,7 +140,7 @@ pub(super) async fn gate(state: &Path, runner_image: Option<&str>) -> anyhow::Re
     let image = self::runner_image(state, runner_image)?;
     let state = StateFolder::at(state)?;
     let store = Store::open(state.root()).await?;
-    Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: OwnHash::default(), state })
+    Ok(Gate { id: state.gate_id(rand::random())?, store, image, binary: OwnHash::default(), shares: false, state })
 }
 
 /// Where the runner image comes from: what was given, else a file in the state folder, else this very container.

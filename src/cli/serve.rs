@@ -17,6 +17,7 @@ use crate::adapters::store::copy;
 use crate::adapters::{own_key, sign};
 use crate::config::{Access, LogFormat, LogSettings, RecyclePolicy, RecycleSettings, Settings};
 use crate::engine::plan::Limits;
+use crate::engine::run::Gate;
 use crate::engine::service::{Recycle, Service, Watched};
 use crate::web;
 
@@ -44,7 +45,7 @@ pub(super) async fn serve(arguments: Arguments) -> anyhow::Result<Exit> {
     if copy::swap_in(&settings.state)? {
         say(log, "the database was put in its place that `cc-ci db restore` took");
     }
-    let gate = run::gate(&settings.state, settings.runs.image.as_deref()).await?;
+    let gate = Gate { shares: true, ..run::gate(&settings.state, settings.runs.image.as_deref()).await? };
     let store = gate.store.clone();
     if settings.uses_own_key {
         let public = own_key::ensure(&settings.own_key(), rand::random())?;

@@ -44,7 +44,7 @@ pub enum ConfigError {
     },
 }
 
-/// No weight is larger.
+/// No target has more room, and no run a larger weight.
 const MOST: u32 = 100;
 
 #[derive(Deserialize)]

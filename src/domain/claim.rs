@@ -21,8 +21,12 @@ pub struct Claim {
     pub gate: GateId,
     /// The runs for which it does, each with its end in the target's time; none: it is about to go.
     pub runs: BTreeMap<RunId, Timestamp>,
+    /// Whether its one run shares the target with nobody, whatever room there is.
+    pub alone: bool,
 }
 
+/// The label of a claim that is not shared.
+const ALONE: &str = "alone";
 /// In front of a run's id: the label with the end of a second run, and of each more.
 const ALSO: &str = "also.";
 
@@ -30,7 +34,7 @@ impl Claim {
     /// A claim for one run.
     #[must_use]
     pub fn of(gate: GateId, run: RunId, until: Timestamp) -> Self {
-        Self { gate, runs: BTreeMap::from([(run, until)]) }
+        Self { gate, runs: BTreeMap::from([(run, until)]), alone: false }
     }
 
     /// When it ends, unless it is renewed.
@@ -39,10 +43,13 @@ impl Claim {
         self.runs.values().copied().max().unwrap_or(Timestamp::MIN)
     }
 
-    /// The labels that say so. Of one run they are what they always were.
+    /// The labels that say so.
     #[must_use]
     pub fn labels(&self) -> HashMap<String, String> {
         let mut labels = HashMap::from([("gate".to_owned(), self.gate.to_string())]);
+        if self.alone {
+            labels.insert(ALONE.to_owned(), "yes".to_owned());
+        }
         for (number, (run, until)) in self.runs.iter().enumerate() {
             if number == 0 {
                 labels.extend([("run".to_owned(), run.to_string()), ("until".to_owned(), until.to_string())]);
@@ -61,6 +68,7 @@ impl Claim {
             labels.get("run")?.parse().ok()?,
             labels.get("until")?.parse().ok()?,
         );
+        claim.alone = labels.contains_key(ALONE);
         for (label, until) in labels {
             if let Some(run) = label.strip_prefix(ALSO) {
                 claim.runs.insert(run.parse().ok()?, until.parse().ok()?);
@@ -75,7 +83,7 @@ impl Claim {
         let mut runs = self.runs.clone();
         runs.retain(|run, _| alive(run));
         runs.insert(run.clone(), until);
-        Self { gate: self.gate.clone(), runs }
+        Self { gate: self.gate.clone(), runs, alone: self.alone }
     }
 
     fn names(&self) -> String {
@@ -98,7 +106,7 @@ pub enum Decision {
     Refuse(String),
 }
 
-/// Decides. `most`: so many runs of one gate may be there at once; `alive` says whether a run of this gate still has a living process.
+/// Decides. `most`: with so many runs of its gate, this one among them, it would share the target; `alive` says whether a run of this gate still has a living process.
 #[must_use]
 pub fn decide(
     found: Option<Option<&Claim>>,
@@ -126,7 +134,7 @@ pub fn decide(
     }
     match claim.runs.keys().filter(|run| alive(run)).count() {
         0 => Decision::TakeOver(format!("{} of this gate is dead; its claim is taken over", claim.names())),
-        living if u32::try_from(living).is_ok_and(|living| living < most) => Decision::Join,
+        living if !claim.alone && u32::try_from(living).is_ok_and(|living| living < most) => Decision::Join,
         _ => Decision::Refuse(format!("{} of this gate uses the target", claim.names())),
     }
 }
@@ -183,6 +191,8 @@ mod tests {
     fn runs_of_one_gate_share_a_target_as_far_as_it_has_room() {
         let one = claim(1, 2, 101);
         assert_eq!(asked_with(2, Some(Some(&one)), true), Decision::Join);
+        let alone = Claim { alone: true, ..one.clone() };
+        assert!(matches!(asked_with(2, Some(Some(&alone)), true), Decision::Refuse(_)));
         let two = one.with(&run(3), at(102), |_| true);
         assert_eq!((two.runs.len(), two.until()), (2, at(102)));
         assert!(matches!(asked_with(2, Some(Some(&two)), true), Decision::Refuse(_)));
@@ -199,6 +209,8 @@ mod tests {
         let three = claim.with(&run(3), at(78), |_| true).with(&run(4), at(79), |_| true);
         assert_eq!(Claim::read(&three.labels()), Some(three));
         assert_eq!(Claim::read(&HashMap::new()), None);
+        let alone = Claim { alone: true, ..claim.clone() };
+        assert_eq!(Claim::read(&alone.labels()), Some(alone));
         let none = Claim { runs: BTreeMap::new(), ..claim };
         assert_eq!(Claim::read(&none.labels()), None, "about to go");
     }

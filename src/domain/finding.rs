@@ -195,11 +195,11 @@ impl Finding {
     }
 
     /// Whether it is another one found again, as by a run that was resumed; times and log lines in its sentence may differ by then.
-    /// Of checks, seeds and lint lines several stand side by side, and their sentences name them.
+    /// Of checks, seeds, pages, powers and lint lines several stand side by side, and their sentences name them.
     #[must_use]
     pub fn is_again(&self, other: &Self) -> bool {
-        use FindingKind::{CheckFailed, DataLost, LintError};
-        let side_by_side = matches!(self.kind, CheckFailed | DataLost | LintError);
+        use FindingKind::{CheckFailed, DataLost, HostPower, LintError, Unreachable};
+        let side_by_side = matches!(self.kind, CheckFailed | DataLost | HostPower | LintError | Unreachable);
         (self.kind, &self.service, self.stage) == (other.kind, &other.service, other.stage)
             && (!side_by_side || self.sentence == other.sentence)
     }

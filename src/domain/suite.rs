@@ -15,6 +15,8 @@ pub const LARGEST_REPORT: usize = 4 << 20;
 const NAMED: usize = 20;
 /// Characters of a name or message.
 const SHOWN: usize = 200;
+/// The reader compares each attribute of an element with all before it.
+const MOST_ATTRIBUTES: usize = 200;
 /// A report has an element for each test, with a few inside.
 const MOST_NODES: u32 = 200_000;
 
@@ -51,6 +53,9 @@ impl Suite {
     /// Why it cannot be read, in plain words. A document type is refused.
     pub fn read(report: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(report).map_err(|_| "it is no UTF-8".to_owned())?;
+        if has_endless_tag(text) {
+            return Err(format!("an element has more than {MOST_ATTRIBUTES} attributes"));
+        }
         let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
         let document = Document::parse_with_options(text, options).map_err(|error| error.to_string())?;
         let mut suite = Self::default();
@@ -75,6 +80,38 @@ impl Suite {
         let passed = if self.passed == 1 { "1 test passes".to_owned() } else { format!("{} tests pass", self.passed) };
         format!("{passed}{skipped}")
     }
+}
+
+/// Whether some tag has far more attributes than a report has any use for.
+fn has_endless_tag(text: &str) -> bool {
+    let mut rest = text;
+    while let Some((_, behind)) = rest.split_once('<') {
+        // What these hold are no tags, whatever it looks like.
+        let skipped = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")];
+        if let Some((_, end)) = skipped.iter().find(|(begin, _)| behind.starts_with(begin)) {
+            let Some((_, after)) = behind.split_once(end) else { return false };
+            rest = after;
+            continue;
+        }
+        let (mut quote, mut attributes, mut end) = (None, 0, behind.len());
+        for (at, byte) in behind.bytes().enumerate() {
+            match (quote, byte) {
+                (Some(open), _) => quote = Some(open).filter(|open| *open != byte),
+                (None, b'"' | b'\'') => quote = Some(byte),
+                (None, b'=') => attributes += 1,
+                (None, b'>') => {
+                    end = at;
+                    break;
+                }
+                (None, _) => {}
+            }
+        }
+        if attributes > MOST_ATTRIBUTES {
+            return true;
+        }
+        rest = &behind[end..];
+    }
+    false
 }
 
 fn name(case: Node<'_, '_>) -> String {
@@ -152,6 +189,12 @@ of many lines</failure></testcase>
         let many = format!("<t>{}</t>", "<testcase/>".repeat(200_001));
         assert!(Suite::read(many.as_bytes()).is_err(), "a report with too many elements");
         assert_eq!(Suite::read(b"<testsuite/>").unwrap(), Suite::default());
+        let attributes: String = (0..201).map(|n| format!(" a{n}='>'")).collect();
+        assert!(Suite::read(format!("<t{attributes}/>").as_bytes()).unwrap_err().contains("200 attributes"));
+        let log = "<a = b = 'c".repeat(300);
+        let quoted =
+            format!("<?xml version='1.0'?><!--{log}--><t a='{}'><![CDATA[{log}]]><testcase/></t>", "=".repeat(300));
+        assert_eq!(Suite::read(quoted.as_bytes()).unwrap().passed, 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Takes, renews and releases the claim on a target.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bollard::Docker;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::EngineError;
 use super::state::StateFolder;
-use crate::adapters::docker::{DockerError, Tried as _, gone_is_fine};
+use crate::adapters::docker::{DockerError, GLANCE, Tried as _, gone_is_fine};
 use crate::domain::claim::{CLAIM, Claim, Decision, HOLDS, RENEW, decide};
 use crate::domain::ids::{GateId, RunId};
 
@@ -23,7 +23,7 @@ pub(super) struct Claimant {
     pub docker: Docker,
     pub gate: GateId,
     pub run: RunId,
-    /// So many runs of this gate may be there at once.
+    /// With so many runs of this gate, this one among them, the target may be shared; 1: with nobody.
     pub most: u32,
     /// Added to this machine's clock it gives the target's.
     pub clock_offset: SignedDuration,
@@ -74,15 +74,21 @@ impl Claimant {
         Err(EngineError::Target("the target is claimed again and again by others".to_owned()))
     }
 
+    fn is_in(&self, claim: &Claim) -> bool {
+        claim.gate == self.gate && claim.runs.contains_key(&self.run)
+    }
+
     fn ends(&self) -> Timestamp {
         self.now() + HOLDS
     }
 
     /// Whether it could be made: somebody else may have been faster.
     async fn make(&self) -> Result<bool, DockerError> {
+        let claim = Claim::of(self.gate.clone(), self.run.clone(), self.ends());
+        let claim = Claim { alone: self.most == 1, ..claim };
         let spec = ConfigSpec {
             name: Some(CLAIM.to_owned()),
-            labels: Some(Claim::of(self.gate.clone(), self.run.clone(), self.ends()).labels()),
+            labels: Some(claim.labels()),
             data: Some("Y2MtY2k=".to_owned()),
             ..Default::default()
         };
@@ -93,15 +99,12 @@ impl Claimant {
         }
     }
 
-    /// Moves the end of the claim; one that is gone is made again.
+    /// Moves the end of the claim. One that is gone, or does not name this run any more, stays so: it was let go at this very moment, or
+    /// taken over after a long silence.
     async fn renew(&self) -> Result<(), DockerError> {
         for _ in 0..TRIES {
-            let Some(found) = find(&self.docker).await? else {
-                self.make().await?;
-                return Ok(());
-            };
-            // Another gate's, which took it over: this run was silent for too long.
-            let Some(claim) = read(&found).filter(|claim| claim.gate == self.gate) else { return Ok(()) };
+            let Some(found) = find(&self.docker).await? else { return Ok(()) };
+            let Some(claim) = read(&found).filter(|claim| self.is_in(claim)) else { return Ok(()) };
             // Who is dead is the sweep's to find out.
             if change(&self.docker, found, &claim.with(&self.run, self.ends(), |_| true)).await? {
                 return Ok(());
@@ -124,8 +127,7 @@ impl Claimant {
     pub(super) async fn release(&self) -> Result<(), DockerError> {
         for _ in 0..TRIES {
             let Some(found) = find(&self.docker).await? else { return Ok(()) };
-            let ours = |claim: &Claim| claim.gate == self.gate && claim.runs.contains_key(&self.run);
-            let Some(mut claim) = read(&found).filter(ours) else { return Ok(()) };
+            let Some(mut claim) = read(&found).filter(|claim| self.is_in(claim)) else { return Ok(()) };
             claim.runs.remove(&self.run);
             // An empty claim first: whoever joined meanwhile is not removed with it.
             let id = found.id.clone();
@@ -147,7 +149,11 @@ async fn change(docker: &Docker, found: Config, claim: &Claim) -> Result<bool, D
     match docker.update_config(&id, spec, options).await.tried("change the claim") {
         Ok(()) => Ok(true),
         // Docker says 500 where another update came first ("update out of sequence"), 404 where it is gone.
-        Err(error) if matches!(error.status(), Some(404 | 409 | 500)) => Ok(false),
+        Err(error) if matches!(error.status(), Some(404 | 409 | 500)) => {
+            tracing::debug!(%error, "the claim could not be changed");
+            tokio::time::sleep(GLANCE).await;
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }
@@ -157,9 +163,11 @@ pub(super) async fn current(docker: &Docker) -> Result<Option<Option<Claim>>, Do
     Ok(find(docker).await?.as_ref().map(read))
 }
 
-/// Removes whatever claim is there.
-pub(super) async fn clear(docker: &Docker) -> Result<(), DockerError> {
-    remove(docker, find(docker).await?.as_ref()).await
+/// Removes this claim, unless another one is there by now.
+pub(super) async fn clear(docker: &Docker, claim: &Claim) -> Result<(), DockerError> {
+    let Some(found) = find(docker).await?.filter(|found| read(found).as_ref() == Some(claim)) else { return Ok(()) };
+    let (id, none) = (found.id.clone(), Claim { runs: BTreeMap::new(), ..claim.clone() });
+    if change(docker, found, &none).await? { remove_by(docker, id.as_deref()).await } else { Ok(()) }
 }
 
 async fn find(docker: &Docker) -> Result<Option<Config>, DockerError> {

@@ -55,7 +55,7 @@ impl Sweep<'_> {
             && claim.gate == *self.gate
             && claim.runs.keys().all(|run| Some(run) != self.but && !self.state.is_alive(run))
         {
-            claim::clear(self.docker).await?;
+            claim::clear(self.docker, &claim).await?;
             let runs: Vec<&str> = claim.runs.keys().map(RunId::as_str).collect();
             swept.push(format!("removed the claim of run {}", runs.join(", ")));
         }

@@ -15,7 +15,7 @@ case_of page      'get app 8080 / | grep -q "<title>A good recipe</title>"'
 case_of proxy     'exec 3<>/dev/tcp/$host/443'
 case_of stack     'test -n "$CC_CI_STACK"'
 case_of read_only '! echo more >>lib.sh'
-case_of no_power  '! ls /var/run/docker.sock /run/docker.sock /cc-ci/orders.json'
+case_of no_power  '[ ! -e /var/run/docker.sock ] && [ ! -e /run/docker.sock ] && [ ! -e /cc-ci/orders.json ] && [ ! -e /usr/local/bin/cc-ci ]'
 report
 "#;
 
@@ -59,7 +59,8 @@ fn a_suite_reaches_the_app_and_the_proxy_and_its_report_is_read() {
     let lab = lab();
     let file =
         "[[check]]\nname = 'the suite'\ncontainer = { image = 'lab/web:1.0.0', run = ['bash', 'sub/suite.sh'] }\n";
-    let finished = run(&lab, &tests(&[("cc-ci.toml", file), ("sub/suite.sh", SUITE), ("lib.sh", LIB)]));
+    let finished =
+        run(&lab, &tests(&[("cc-ci.toml", file), ("sub/suite.sh", SUITE), ("lib.sh", LIB), ("sub/__init__.py", "")]));
     finished.assert(0, "green");
     let results = finished.results();
     let check = results.checks.iter().find(|check| check.stage == Stage::Checks).unwrap();

@@ -119,6 +119,7 @@ impl Scene {
             store,
             image: ImageSource::Reference("none".to_owned()),
             binary: OwnHash::default(),
+            shares: true,
             state,
         };
         let config = ForgeConfig {

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read as _;
-use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -25,7 +24,7 @@ use super::undeploy::{UndeployError, remove_suites};
 use super::{DockerError, GATE_LABEL, RUN_LABEL, STACK_LABEL, SUITE_LABEL, Tried as _, labelled};
 use crate::domain::ids::{GateId, RunId, StackName};
 use crate::domain::suite::{FILES, LARGEST_REPORT, REPORT};
-use crate::domain::tests_file::Beside;
+use crate::domain::tests_file::SuiteFile;
 
 /// The label with the name of the suite's service, of all that is its own.
 const NAME_LABEL: &str = "cc-ci.suite.name";
@@ -35,8 +34,6 @@ const HTTPS: i64 = 443;
 /// A browser with some tabs.
 const MEMORY: i64 = 2 << 30;
 const PROCESSES: i64 = 2_000;
-/// Between two looks at the task.
-const PAUSE: Duration = Duration::from_millis(300);
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -58,7 +55,7 @@ pub struct SuiteOrder<'a> {
     /// The hosts that the proxy answers for.
     pub hosts: Vec<String>,
     /// The files beside the tests file.
-    pub files: &'a [Beside],
+    pub files: &'a [SuiteFile],
 }
 
 /// A suite that was started.
@@ -158,7 +155,7 @@ async fn config(
     docker: &Docker,
     order: &SuiteOrder<'_>,
     name: String,
-    file: &Beside,
+    file: &SuiteFile,
 ) -> Result<TaskSpecContainerSpecConfigs, DockerError> {
     let spec = ConfigSpec {
         name: Some(name.clone()),
@@ -228,14 +225,10 @@ fn course_of(task: Task) -> Course {
     let container = status.container_status.unwrap_or_default();
     let id = container.container_id.filter(|id| !id.is_empty());
     let said = status.err.filter(|said| !said.is_empty()).or(status.message).unwrap_or_default();
-    match (status.state, id) {
-        (Some(TaskState::COMPLETE | TaskState::FAILED), Some(id)) => {
-            // A task that Swarm could not start has a container and no code.
-            match container.exit_code {
-                Some(code) => Course::Ended(id, code),
-                None => Course::Never(said),
-            }
-        }
+    match (status.state, id, container.exit_code) {
+        (Some(TaskState::COMPLETE), Some(id), Some(code)) => Course::Ended(id, code),
+        // One that Swarm could not start has failed with code 0.
+        (Some(TaskState::FAILED), Some(id), Some(code)) if code != 0 => Course::Ended(id, code),
         (
             Some(
                 TaskState::COMPLETE
@@ -246,37 +239,10 @@ fn course_of(task: Task) -> Course {
                 | TaskState::ORPHANED,
             ),
             _,
+            _,
         ) => Course::Never(said),
-        (Some(TaskState::RUNNING), Some(id)) => Course::Runs(id),
+        (Some(TaskState::RUNNING), Some(id), _) => Course::Runs(id),
         _ => Course::Waits,
-    }
-}
-
-/// Waits until it runs, or has ended.
-///
-/// # Errors
-/// When the engine does not answer.
-pub async fn runs(docker: &Docker, suite: &Started) -> Result<Course, DockerError> {
-    loop {
-        let course = course(docker, suite).await?;
-        if course != Course::Waits {
-            return Ok(course);
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// Waits until it has ended.
-///
-/// # Errors
-/// When the engine does not answer.
-pub async fn ended(docker: &Docker, suite: &Started) -> Result<Course, DockerError> {
-    loop {
-        let course = course(docker, suite).await?;
-        if !matches!(course, Course::Waits | Course::Runs(_)) {
-            return Ok(course);
-        }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -310,7 +276,10 @@ pub async fn report(docker: &Docker, container: &str) -> Result<Option<Result<Ve
     while let Some(piece) = pieces.next().await {
         match piece.tried("read a report") {
             Ok(piece) => archive.extend_from_slice(&piece),
-            Err(error) if error.status() == Some(404) => return Ok(None),
+            // Not that the container itself is gone: then nothing is known of its report.
+            Err(error) if error.status() == Some(404) && !error.message().contains("No such container") => {
+                return Ok(None);
+            }
             Err(error) => return Err(error),
         }
         // With what a tar adds.
@@ -322,7 +291,7 @@ pub async fn report(docker: &Docker, container: &str) -> Result<Option<Result<Ve
         let mut archive = tar::Archive::new(archive.as_slice());
         let Some(entry) = archive.entries()?.next() else { return Ok(Vec::new()) };
         let mut content = Vec::new();
-        entry?.read_to_end(&mut content)?;
+        entry?.take(LARGEST_REPORT as u64).read_to_end(&mut content)?;
         Ok(content)
     };
     Ok(Some(read().map_err(|error| error.to_string())))

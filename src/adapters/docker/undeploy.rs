@@ -1,7 +1,6 @@
 //! Removes a stack with everything that is its own: services, containers, networks, volumes, secrets, configs.
 //!
-//! Idempotent, and used in three places: by the runner's step, by the runner when the total limit has passed, by the
-//! gate's sweep.
+//! Idempotent, and used by the runner's step, by the runner when the total limit has passed, by the gate's sweep, and for test suites.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -79,8 +78,7 @@ pub async fn destroy(docker: &Docker, stack: &StackName, say: impl Fn(String)) -
 pub async fn remove_suites(docker: &Docker, label: &str) -> Result<(), UndeployError> {
     remove_services(docker, label).await?;
     let deadline = Instant::now() + PATIENCE;
-    // Swarm may start one more task while it hears of the end.
-    while remove_containers(docker, label).await? > 0 {
+    while remove_containers(docker, label).await? + open_tasks(docker, label, has_not_begun).await? > 0 {
         if Instant::now() > deadline {
             let of = format!("test suite {label}");
             return Err(UndeployError::Remains { what: "containers", of, seconds: PATIENCE.as_secs() });
@@ -93,6 +91,12 @@ pub async fn remove_suites(docker: &Docker, label: &str) -> Result<(), UndeployE
         gone_is_fine(docker.delete_config(&id).await.tried(format!("remove config {id}")))?;
     }
     Ok(())
+}
+
+async fn open_tasks(docker: &Docker, label: &str, is_open: fn(&Task) -> bool) -> Result<usize, DockerError> {
+    let options = ListTasksOptions { filters: Some(labelled(label)) };
+    let tasks = docker.list_tasks(Some(options)).await.tried("list tasks that are to end")?;
+    Ok(tasks.iter().filter(|task| is_open(task)).count())
 }
 
 /// Returns what there was.
@@ -178,9 +182,8 @@ impl<'a> Stack<'a> {
     /// Until Swarm has heard of a task's end, which takes seconds, it gives its ports of the host to nobody else: with such ports
     /// (`to_the_end`), all count that are not over.
     async fn end_tasks(&self, to_the_end: bool) -> Result<usize, DockerError> {
-        let options = ListTasksOptions { filters: Some(labelled(&self.label)) };
-        let tasks = self.docker.list_tasks(Some(options)).await.tried("list the stack's tasks")?;
-        let open = tasks.iter().filter(|task| if to_the_end { !is_over(task) } else { has_not_begun(task) }).count();
+        let is_open = if to_the_end { is_not_over } else { has_not_begun };
+        let open = open_tasks(self.docker, &self.label, is_open).await?;
         if open > 0 {
             remove_containers(self.docker, &self.label).await?;
         }
@@ -273,8 +276,8 @@ fn state(task: &Task) -> Option<TaskState> {
     task.status.as_ref().and_then(|status| status.state)
 }
 
-fn is_over(task: &Task) -> bool {
-    matches!(
+fn is_not_over(task: &Task) -> bool {
+    !matches!(
         state(task),
         Some(
             TaskState::COMPLETE

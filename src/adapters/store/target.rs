@@ -22,6 +22,11 @@ pub struct KnownTarget {
     pub changed_at: Timestamp,
 }
 
+/// One that runs alone has met nobody.
+const LAST_RUNS: &str = "SELECT id FROM run WHERE target = ?1 AND state = 'done' AND finished_at >= (
+    SELECT coalesce(started_at, finished_at) FROM run WHERE target = ?1 AND state = 'done' ORDER BY finished_at DESC LIMIT 1
+) ORDER BY finished_at DESC LIMIT 100";
+
 impl Store {
     /// All targets that were ever configured.
     ///
@@ -84,19 +89,16 @@ impl Store {
         Ok(())
     }
 
-    /// The run that ended last on a target.
+    /// The run that ended last on a target, and those that it met there, the last one first.
     ///
     /// # Errors
     /// What SQLite says.
-    pub async fn last_run_on(&self, name: &TargetName) -> Result<Option<RunId>, StoreError> {
-        let name = name.as_str();
-        let found = sqlx::query_scalar!(
-            "SELECT id FROM run WHERE target = ? AND state = 'done' ORDER BY finished_at DESC LIMIT 1",
-            name
-        )
-        .fetch_optional(&self.write)
-        .await
-        .tried("look for the last run of a target")?;
-        Ok(found.and_then(|id| id.parse().ok()))
+    pub async fn last_runs_on(&self, name: &TargetName) -> Result<Vec<RunId>, StoreError> {
+        let found: Vec<String> = sqlx::query_scalar(LAST_RUNS)
+            .bind(name.as_str())
+            .fetch_all(&self.write)
+            .await
+            .tried("look for the last runs of a target")?;
+        Ok(found.into_iter().filter_map(|id| id.parse().ok()).collect())
     }
 }

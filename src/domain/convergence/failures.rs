@@ -3,6 +3,7 @@
 use super::memory::{How, Life, Place};
 use super::{View, WantedService, sentences};
 use crate::domain::finding::{Finding, FindingKind};
+use crate::domain::stage::Stage;
 use crate::domain::swarm::UpdateState;
 
 /// So many kills in one place decide: one may be bad luck on a busy host.
@@ -52,6 +53,10 @@ impl View<'_> {
     /// A peer that this service needs, and that its healthcheck killed in the middle of its very first start: what it was making then,
     /// as a database its tables, may be half made for ever, however healthy it is afterwards. Nothing where the service has been healthy.
     pub(super) fn half_made(&self, service: &WantedService) -> Option<Finding> {
+        // What an upgrade finds was made by the version before.
+        if self.stage == Stage::Upgrade {
+            return None;
+        }
         let places: Vec<&Place> = self.memory.places(&service.name).collect();
         if places.iter().any(|place| place.lives.iter().any(|life| life.was_healthy)) {
             return None;

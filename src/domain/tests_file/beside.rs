@@ -24,12 +24,12 @@ pub struct Frozen {
     pub text: String,
     /// What lies beside it, where a check needs that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<Beside>,
+    pub files: Vec<SuiteFile>,
 }
 
 /// A file beside the tests file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Beside {
+pub struct SuiteFile {
     /// Its path in the folder of the tests file.
     pub path: String,
     /// Whether it may be executed.
@@ -39,17 +39,19 @@ pub struct Beside {
     content: String,
 }
 
-impl Beside {
+impl SuiteFile {
     /// Its bytes.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         STANDARD.decode(&self.content).unwrap_or_default()
     }
 
-    /// Its content as the engine takes it: in base64.
+    /// Its content as Swarm takes it: in base64. Swarm keeps nothing that is empty: an empty file has a line end there.
     #[must_use]
     pub fn base64(&self) -> &str {
-        &self.content
+        /// `\n`
+        const LINE_END: &str = "Cg==";
+        if self.content.is_empty() { LINE_END } else { &self.content }
     }
 }
 
@@ -73,7 +75,7 @@ impl Frozen {
     pub fn with_files_of(mut self, files: &RecipeFiles, folder: &str) -> Self {
         if self.needs_files() {
             let inside = files.iter().filter_map(|(path, file)| Some((path.strip_prefix(folder)?, file)));
-            let beside = inside.filter(|(path, _)| *path != FILE).map(|(path, file)| Beside {
+            let beside = inside.filter(|(path, _)| *path != FILE).map(|(path, file)| SuiteFile {
                 path: path.to_owned(),
                 executable: file.executable,
                 content: STANDARD.encode(&file.bytes[..file.bytes.len().min(LARGEST_FILE + 1)]),
@@ -128,6 +130,8 @@ mod tests {
         let taken = frozen(SUITE, &files);
         let taken: Vec<_> = taken.files.iter().map(|it| (it.path.as_str(), it.executable, it.bytes().len())).collect();
         assert_eq!(taken, [("a/run.sh", true, 3), ("b.py", false, 4)]);
+        let empty = frozen(SUITE, &[("tests/__init__.py", 0)]);
+        assert_eq!((empty.files[0].bytes(), empty.files[0].base64()), (Vec::new(), "Cg=="));
         let stored = serde_json::to_string(&frozen(SUITE, &files)).unwrap();
         assert_eq!(serde_json::from_str::<Frozen>(&stored).unwrap(), frozen(SUITE, &files));
     }

@@ -13,7 +13,7 @@ mod propose;
 mod read;
 
 pub use self::against::against;
-pub use self::beside::{Beside, Frozen};
+pub use self::beside::{Frozen, SuiteFile};
 pub use self::propose::propose;
 
 use std::collections::BTreeMap;

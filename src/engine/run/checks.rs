@@ -180,7 +180,7 @@ impl Run {
             Ok(answer) => {
                 let seen = format!("{first} answers {}", answer.status);
                 match checks::page(check, &answer) {
-                    Ok(()) => Look { holds: true, seen, output: String::new(), suite: None },
+                    Ok(()) => Look::holds(seen),
                     Err(why) => {
                         let body = String::from_utf8_lossy(&answer.body);
                         let output = body.lines().take(LINES).collect::<Vec<_>>().join("\n");
@@ -225,12 +225,7 @@ impl Run {
         }
         let network = format!("container:{}", container.id);
         match probe(&live.docker, &live.runner_image, Some(&network), &asked, rand::random()).await {
-            Ok(probed) if !probed.reached.is_empty() => Ok(Look {
-                holds: true,
-                seen: format!("{service} listens on port {port}"),
-                output: String::new(),
-                suite: None,
-            }),
+            Ok(probed) if !probed.reached.is_empty() => Ok(Look::holds(format!("{service} listens on port {port}"))),
             Ok(_) => Ok(Look::not(format!("nothing of {service} listens on port {port}"))),
             Err(ProbeContainerError::Docker(error)) => Ok(Look::not(told(error)?)),
             Err(error @ ProbeContainerError::Answer(_)) => Ok(Look::not(error.to_string())),
@@ -256,7 +251,7 @@ impl Run {
         let output = [&said.stdout, &said.stderr].map(|text| String::from_utf8_lossy(text).into_owned()).concat();
         let output = output.lines().take(LINES).collect::<Vec<_>>().join("\n");
         Ok(match checks::command(said.code, &said.stdout, &said.stderr, wanted) {
-            Ok(()) => Look { holds: true, seen: format!("{name} ends with 0"), output: String::new(), suite: None },
+            Ok(()) => Look::holds(format!("{name} ends with 0")),
             Err(why) => Look { holds: false, seen: format!("{name} {why}"), output, suite: None },
         })
     }
@@ -271,6 +266,10 @@ pub(super) struct Look {
 }
 
 impl Look {
+    pub(super) fn holds(seen: impl Into<String>) -> Self {
+        Self { holds: true, ..Self::not(seen) }
+    }
+
     pub(super) fn not(seen: impl Into<String>) -> Self {
         Self { holds: false, seen: seen.into(), output: String::new(), suite: None }
     }

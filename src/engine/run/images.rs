@@ -48,7 +48,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// The work of a task of its own, so that it goes on beside lint and the base.
 pub(super) struct Images {
     pulling: AbortOnDropHandle<Result<Pulled, Stop>>,
-    /// True once head's images are known to be had, and what comes of the base's has come.
+    /// True once no registry has said that it lacks an image of head, and what comes of the base's has come.
     base_may_come: watch::Receiver<bool>,
 }
 

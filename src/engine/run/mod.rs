@@ -62,7 +62,7 @@ use crate::domain::protocol::PROTOCOL;
 use crate::domain::recipe::files::RecipeFiles;
 use crate::domain::recipe::selected::Selected;
 use crate::domain::target::Target;
-use crate::domain::tests_file::{Beside, Frozen, TestsError, TestsFile};
+use crate::domain::tests_file::{Frozen, SuiteFile, TestsError, TestsFile};
 
 /// What every run of this gate shares.
 #[derive(Debug, Clone)]
@@ -77,6 +77,8 @@ pub struct Gate {
     pub image: ImageSource,
     /// This program: what the runner image must hold.
     pub binary: OwnHash,
+    /// Whether its runs may share a target that has room: those of the service, whose queue knows what each of them takes.
+    pub shares: bool,
 }
 
 /// A run that this process holds.
@@ -87,7 +89,7 @@ pub struct Run {
     files: RecipeFiles,
     tests: Result<TestsFile, TestsError>,
     /// What lies beside the tests file.
-    beside: Vec<Beside>,
+    beside: Vec<SuiteFile>,
     base: Option<RecipeFiles>,
     /// For a base that does not deploy.
     next_base: Option<RecipeFiles>,
@@ -117,7 +119,7 @@ impl<E: Into<EngineError>> From<E> for Stop {
 }
 
 /// What a tests file says, and what lies beside it.
-fn read_tests(tests: Option<Frozen>) -> (Result<TestsFile, TestsError>, Vec<Beside>) {
+fn read_tests(tests: Option<Frozen>) -> (Result<TestsFile, TestsError>, Vec<SuiteFile>) {
     tests.map_or_else(|| (Ok(TestsFile::default()), Vec::new()), |tests| (tests.read(), tests.files))
 }
 

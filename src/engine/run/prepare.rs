@@ -6,6 +6,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::images::Images;
 use super::memory::MemoryWatch;
+use super::teardown::BETWEEN_LOOKS;
 use super::{Run, Stop};
 use crate::adapters::docker::runner::RunnerError;
 use crate::adapters::docker::{Engine, connect, engine, inventory, runner};
@@ -76,7 +77,7 @@ impl Run {
             docker: docker.clone(),
             gate: self.gate.id.clone(),
             run: self.plan.run.clone(),
-            most: self.target.capacity.get(),
+            most: self.room(),
             clock_offset: engine.clock_offset,
         };
         if let Some(said) = claimant.take(&self.gate.state).await? {
@@ -131,14 +132,26 @@ impl Run {
         for line in sweep.sweep(|line| self.log.say(line)).await? {
             self.log.say(line);
         }
-        let before = inventory::without(&live.docker, self.neighbours()).await?;
+        let mut before = inventory::without(&live.docker, self.neighbours()).await?;
+        if self.neighbours().is_some() {
+            // What one look saw of others' comings and goings would be missed at the end.
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            let again = inventory::without(&live.docker, self.neighbours()).await?;
+            before.0.retain(|object| again.0.contains(object));
+        }
         self.log.say(format!("the target holds {} before this run", count(before.0.len(), "object", "objects")));
         self.store(BEFORE, &before).await
     }
 
     /// Where a target has room for several runs, what the others have there is none of this run's business.
     pub(super) fn neighbours(&self) -> Option<Neighbours<'_>> {
-        (self.target.capacity.get() > 1).then(|| Neighbours::of(&self.plan.stack))
+        (self.room() > 1).then(|| Neighbours::of(&self.plan.stack))
+    }
+
+    /// How many runs may be on the target with this one; who may rule the target is there alone.
+    fn room(&self) -> u32 {
+        let rules = self.tests.as_ref().is_ok_and(|tests| tests.host_power.is_some());
+        if self.gate.shares && !rules { self.target.capacity.get() } else { 1 }
     }
 
     async fn start_runner(&self, live: &Live, image: &str) -> Result<String, Stop> {

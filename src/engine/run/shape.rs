@@ -95,7 +95,7 @@ impl Run {
         let why = if self.was_cancelled().await? {
             "cancelled"
         } else if findings.iter().any(|finding| finding.stage == Stage::Install) && install_open {
-            // What head may not do onto nothing either was told before the base was deployed.
+            // What keeps head from being deployed onto nothing, too: it may not, or its images do not come.
             "it was not tried: see the cause"
         } else if findings.iter().any(|finding| finding.kind == FindingKind::TargetUnreachable) {
             "the target had been lost"

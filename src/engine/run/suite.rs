@@ -9,12 +9,14 @@ use super::checks::{LINES, Look};
 use super::inside::{Place, told};
 use super::prepare::Live;
 use super::{Run, Stop};
+use crate::adapters::docker::DockerError;
 use crate::adapters::docker::images::{self, ImageError};
 use crate::adapters::docker::suite::{self, Course, Started, SuiteOrder};
 use crate::adapters::docker::undeploy::UndeployError;
 use crate::adapters::logfile::StepLines;
 use crate::domain::registry::ImageName;
 use crate::domain::results::one_line;
+use crate::domain::stage::Stage;
 use crate::domain::suite::{REPORT, Suite, judge};
 use crate::domain::tests_file::Container;
 use crate::engine::EngineError;
@@ -25,6 +27,8 @@ const KEPT: usize = 64 << 10;
 const PULL: Duration = Duration::from_mins(15);
 /// After its end, its last lines are waited for.
 const LAST_LINES: Duration = Duration::from_secs(5);
+/// Between two looks at its task.
+const PAUSE: Duration = Duration::from_millis(300);
 /// Characters of an image or an error in a sentence.
 const SHOWN: usize = 160;
 
@@ -59,20 +63,21 @@ impl Run {
             hosts,
             files: &self.beside,
         };
-        let started = match suite::start(&live.docker, &order).await {
-            Ok(started) => started,
-            Err(UndeployError::Docker(error)) => return Ok(Look::not(told(error)?)),
-            Err(error @ UndeployError::Remains { .. }) => return Err(EngineError::from(error).into()),
+        let started = match self.patiently(place.stage, || spoken(suite::start(&live.docker, &order))).await {
+            Ok(started) => started?,
+            Err(error) => return Ok(Look::not(told(error)?)),
         };
         let mut heard = Heard::default();
-        let followed = tokio::time::timeout(limit, self.follow_suite(live, name, &started, &mut heard)).await;
+        let followed =
+            tokio::time::timeout(limit, self.follow_suite(live, place.stage, name, &started, &mut heard)).await;
         let look = match followed {
             // Its time is over: what it reported so far counts for nothing.
             Err(_over) => Ok(self.look_of(&image, None, None, &heard)),
             Ok(Err(stop)) => Err(stop),
             Ok(Ok(Course::Ended(id, code))) => {
-                let report = match suite::report(&live.docker, &id).await {
-                    Ok(report) => report.map(|report| report.and_then(|bytes| Suite::read(&bytes))),
+                let report = match self.patiently(place.stage, || suite::report(&live.docker, &id)).await {
+                    Ok(Some(Ok(bytes))) => Some(read(bytes).await),
+                    Ok(report) => report.map(|report| report.map(|_| Suite::default())),
                     Err(error) => Some(Err(told(error)?)),
                 };
                 Ok(self.look_of(&image, Some(code), report, &heard))
@@ -80,7 +85,7 @@ impl Run {
             Ok(Ok(Course::Never(said))) => Ok(Look::not(format!("{image} does not start: {}", one_line(&said, SHOWN)))),
             Ok(Ok(Course::Waits | Course::Runs(_))) => Ok(Look::not(format!("{image} does not start"))),
         };
-        suite::remove(&live.docker, &started).await?;
+        self.patiently(place.stage, || spoken(suite::remove(&live.docker, &started))).await??;
         look
     }
 
@@ -88,20 +93,23 @@ impl Run {
     async fn follow_suite(
         &self,
         live: &Live,
+        stage: Stage,
         name: &str,
         started: &Started,
         heard: &mut Heard,
     ) -> Result<Course, Stop> {
-        let course = suite::runs(&live.docker, started).await?;
+        let course = self.course_until(live, stage, started, |course| *course != Course::Waits).await?;
         let (Course::Runs(id) | Course::Ended(id, _)) = &course else { return Ok(course) };
-        let mut lines = StepLines::resume(&self.log, &format!("suite {}", one_line(name, 60)));
+        let mut lines = StepLines::resume(&self.log, &format!("suite {}", one_line(name, 80)));
         let course = {
             let hear = suite::hear(&live.docker, id, |piece| {
                 lines.take(piece);
                 heard.take(piece);
             });
-            let ended = async {
-                let ended = suite::ended(&live.docker, started).await;
+            let ended =
+                || self.course_until(live, stage, started, |course| !matches!(course, Course::Waits | Course::Runs(_)));
+            let ended_and_heard = async {
+                let ended = ended().await;
                 // Its last lines come through another connection.
                 tokio::time::sleep(LAST_LINES).await;
                 ended
@@ -112,13 +120,30 @@ impl Run {
                     if let Err(error) = said {
                         self.log.say(format!("what “{}” says is not heard: {error}", one_line(name, 60)));
                     }
-                    suite::ended(&live.docker, started).await?
+                    ended().await?
                 }
-                ended = ended => ended?,
+                ended = ended_and_heard => ended?,
             }
         };
         lines.end();
         Ok(course)
+    }
+
+    /// Looks at the suite's task until it has come so far.
+    async fn course_until(
+        &self,
+        live: &Live,
+        stage: Stage,
+        started: &Started,
+        is_there: impl Fn(&Course) -> bool,
+    ) -> Result<Course, Stop> {
+        loop {
+            let course = self.patiently(stage, || suite::course(&live.docker, started)).await?;
+            if is_there(&course) {
+                return Ok(course);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     fn look_of(&self, image: &str, code: Option<i64>, report: Option<Result<Suite, String>>, heard: &Heard) -> Look {
@@ -128,7 +153,7 @@ impl Run {
         let output = lines[lines.len().saturating_sub(LINES)..].join("\n");
         let suite = report.and_then(Result::ok);
         match judged {
-            Ok(said) => Look { holds: true, seen: format!("{image}: {said}"), output: String::new(), suite },
+            Ok(said) => Look { suite, ..Look::holds(format!("{image}: {said}")) },
             Err(why) => Look { holds: false, seen: format!("{image} {why}"), output, suite },
         }
     }
@@ -149,6 +174,23 @@ impl Run {
         // What the target's store holds counts.
         Ok(if images::stored(&live.docker, name.as_str()).await?.is_some() { Ok(()) } else { Err(why) })
     }
+}
+
+/// What is no answer of the engine apart from what is: the first may be asked again.
+async fn spoken<T>(
+    asked: impl Future<Output = Result<T, UndeployError>>,
+) -> Result<Result<T, EngineError>, DockerError> {
+    match asked.await {
+        Ok(done) => Ok(Ok(done)),
+        Err(UndeployError::Docker(error)) => Err(error),
+        Err(error @ UndeployError::Remains { .. }) => Ok(Err(error.into())),
+    }
+}
+
+/// Whatever is in a report, reading it is nobody else's time.
+async fn read(report: Vec<u8>) -> Result<Suite, String> {
+    let read = tokio::task::spawn_blocking(move || Suite::read(&report)).await;
+    read.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// The end of what a suite said.

@@ -20,8 +20,9 @@ pub(super) const AFTER: &str = "after";
 /// The fact with the outcome of the comparison.
 pub(super) const NOTHING_LEFT: &str = "nothing_left";
 const UNDEPLOY_LIMIT_SECONDS: u64 = 600;
+/// After the first.
 const LOOKS_BESIDE_OTHERS: u32 = 8;
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 impl Run {
     /// Removes everything of this run and compares.
@@ -87,23 +88,26 @@ impl Run {
         }
     }
 
-    /// The inventory, what is new in it, and what has gone. Beside other runs one look may see half of what they do: only what stays counts.
+    /// The inventory, what is new in it, and what has gone. Beside other runs one look may see half of what they do: only what every look
+    /// shows counts.
     async fn what_is_left(
         &self,
         live: &Live,
         before: &Inventory,
     ) -> Result<(Inventory, Vec<Object>, Vec<Object>), Stop> {
-        let looks = if self.neighbours().is_some() { LOOKS_BESIDE_OTHERS } else { 1 };
-        let mut look = 1;
-        loop {
-            let after = inventory::without(&live.docker, self.neighbours()).await?;
-            let (left, missing) = (after.since(before), before.since(&after));
-            if look == looks || (left.is_empty() && missing.is_empty()) {
-                return Ok((after, left, missing));
+        let more_looks = if self.neighbours().is_some() { LOOKS_BESIDE_OTHERS } else { 0 };
+        let mut after = inventory::without(&live.docker, self.neighbours()).await?;
+        let (mut left, mut missing) = (after.since(before), before.since(&after));
+        for _ in 0..more_looks {
+            if left.len() + missing.len() == 0 {
+                break;
             }
-            look += 1;
             tokio::time::sleep(BETWEEN_LOOKS).await;
+            after = inventory::without(&live.docker, self.neighbours()).await?;
+            left.retain(|object| after.0.contains(object));
+            missing.retain(|object| !after.0.contains(object));
         }
+        Ok((after, left, missing))
     }
 
     async fn compare(&self, live: &Live) -> Result<(), Stop> {

@@ -76,7 +76,7 @@ impl Run {
         self.deploy_base(live, &next).await
     }
 
-    /// Head's images are there first: one that is missing is told before anything is deployed.
+    /// No image of head is missing, as far as registries say: that is told before anything is deployed. They come meanwhile.
     async fn deploy_base(&self, live: &mut Live, older: &Older<'_>) -> Result<(), Stop> {
         self.usable_tests(live)?;
         let head = self.deployment(live)?;

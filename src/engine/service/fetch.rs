@@ -14,7 +14,7 @@ use crate::domain::recipe::RecipeVersion;
 use crate::domain::results::one_line;
 use crate::domain::tests_file::{Frozen, OWN_FILE, OWN_FOLDER, Origin, TestsFile};
 use crate::engine::EngineError;
-use crate::engine::base::{self, BASE};
+use crate::engine::base::{self, BASE, Found};
 use crate::engine::plan::{Plan, Requested, save_files, save_tests};
 
 /// A commit that cannot be fetched for so long is given up.
@@ -80,13 +80,13 @@ impl Service {
         };
         save_tests(tests.as_ref(), &folder.tests())?;
         self.shared.gate.store.put_fact(&run.id, BASE, &base.resolution).await?;
-        self.shared.gate.store.fetched(&run.id, &self.needs(run, &source, tests.as_ref())).await?;
+        self.shared.gate.store.fetched(&run.id, &self.needs(run, &source, &base, tests.as_ref())).await?;
         self.shared.wake.work.notify_one();
         Ok(())
     }
 
     /// What the recipe needs of a target. One that cannot be read needs nothing: its lint will say why.
-    fn needs(&self, run: &Asked, source: &git::Source, tests: Option<&Frozen>) -> Needs {
+    fn needs(&self, run: &Asked, source: &git::Source, base: &Found, tests: Option<&Frozen>) -> Needs {
         let read = tests.and_then(|tests| TestsFile::read(&tests.text).ok()).unwrap_or_default();
         let weight = read.weight.unwrap_or_else(|| held(&self.shared.enrolment).weight(&run.recipe));
         // Who rules the target is there alone.
@@ -101,10 +101,14 @@ impl Service {
                 self.shared.watched.limits,
                 tests,
             )?;
-            Ok::<_, EngineError>(plan.deployment(&source.files, target, &read)?)
+            let of = |files| plan.deployment(files, target, &read);
+            // The base publishes what it did, whatever becomes of that in head.
+            let older = [&base.files, &base.next].into_iter().flatten().filter_map(|files| of(files).ok());
+            Ok::<_, EngineError>((of(&source.files)?, older.collect::<Vec<_>>()))
         });
-        let Some(Ok(deployment)) = plan else { return Needs { weight, ..Needs::default() } };
-        let ports = published(deployment.services.iter().flat_map(|service| &service.ports));
+        let Some(Ok((deployment, older))) = plan else { return Needs { weight, ..Needs::default() } };
+        let services = deployment.services.iter().chain(older.iter().flat_map(|older| &older.services));
+        let ports = published(services.flat_map(|service| &service.ports));
         let images = deployment.services.iter().map(|service| service.image.clone()).collect();
         Needs { weight, ports, images }
     }

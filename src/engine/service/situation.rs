@@ -82,10 +82,13 @@ impl Service {
         let facts = self.shared.targets.iter().map(|target| {
             let known = known.iter().find(|known| known.name == target.name);
             let ours = running.iter().any(|run| run.target == target.name);
+            let state = known.map_or(TargetState::Unknown, |it| it.state);
+            // Of several runs, one may have said so while the others go on.
+            let distrusted = target.capacity.get() > 1 && state == TargetState::Quarantined;
             TargetFacts {
                 name: target.name.clone(),
                 capacity: target.capacity.get(),
-                state: if ours { TargetState::Leased } else { known.map_or(TargetState::Unknown, |it| it.state) },
+                state: if ours && !distrusted { TargetState::Leased } else { state },
                 draining: false,
                 images: self.shared.sessions.images(&target.name),
             }

@@ -137,6 +137,12 @@ impl Service {
             return self.set(name, TargetState::Leased, &why).await;
         }
         let state = state.unwrap_or(TargetState::Unknown);
+        if state == TargetState::Quarantined
+            && self.shared.watched.recycle.is_some()
+            && !reason.starts_with(NOT_RECYCLED)
+        {
+            return self.recycle_unless_used(name).await;
+        }
         if state != TargetState::Clean
             && let Some(why) = self.may_be_faked(name).await?
         {
@@ -147,9 +153,6 @@ impl Service {
             TargetState::Clean => {}
             TargetState::Unknown | TargetState::Dirty | TargetState::Leased => {
                 self.sweep(target, &reached.docker).await?;
-            }
-            TargetState::Quarantined if self.shared.watched.recycle.is_some() && !reason.starts_with(NOT_RECYCLED) => {
-                return self.recycle_unless_used(name).await;
             }
             TargetState::Quarantined => self.look_again(target, &reached.docker).await?,
         }
@@ -184,10 +187,14 @@ impl Service {
     /// Why nothing that a target says of itself counts: its last run had host power, and it was not set up anew since.
     async fn may_be_faked(&self, target: &TargetName) -> Result<Option<String>, EngineError> {
         let store = &self.shared.gate.store;
-        let Some(run) = store.last_run_on(target).await? else { return Ok(None) };
-        let power: Option<HostPower> = store.fact(&run, HOST_POWER).await?;
-        let trusted = store.fact::<bool>(&run, TRUSTED_AGAIN).await?.unwrap_or(false);
-        Ok(power.filter(|_| !trusted).map(|power| had_host_power(&run, &power.reason)))
+        for run in store.last_runs_on(target).await? {
+            let power: Option<HostPower> = store.fact(&run, HOST_POWER).await?;
+            let trusted = store.fact::<bool>(&run, TRUSTED_AGAIN).await?.unwrap_or(false);
+            if let Some(power) = power.filter(|_| !trusted) {
+                return Ok(Some(had_host_power(&run, &power.reason)));
+            }
+        }
+        Ok(None)
     }
 
     /// Quarantines a target, and recycles it where that is possible.
@@ -216,17 +223,26 @@ impl Service {
     /// A quarantined target is trusted again when what the last run left is gone.
     async fn look_again(&self, target: &Target, docker: &Docker) -> Result<(), EngineError> {
         let store = &self.shared.gate.store;
-        let Some(run) = store.last_run_on(&target.name).await? else { return self.sweep(target, docker).await };
-        let Some(before) = store.fact::<Inventory>(&run, BEFORE).await? else {
+        // Of runs that met here each left out what the others had: what was there before any of them is nobody's leftover.
+        let (mut before, mut stacks) = (Inventory::default(), Vec::new());
+        for run in store.last_runs_on(&target.name).await? {
+            if let Some(there) = store.fact::<Inventory>(&run, BEFORE).await? {
+                before.0.extend(there.0);
+                stacks.push(Run::stored_plan(store, &run).await?.stack);
+            }
+        }
+        if stacks.is_empty() {
             return self.sweep(target, docker).await;
-        };
+        }
         let mut left = inventory::inventory(docker).await?.since(&before);
-        let stack = Run::stored_plan(store, &run).await?.stack;
-        if left.iter().any(|object| object.name.starts_with(&format!("{stack}_"))) {
-            // Whoever held it may have let it go.
-            let removed = undeploy(docker, &stack, |line| tracing::info!(target = %target.name, line, "sweep")).await;
-            tracing::debug!(?removed, target = %target.name, "what a run left was removed again");
-            left = inventory::inventory(docker).await?.since(&before);
+        for stack in &stacks {
+            if left.iter().any(|object| object.name.starts_with(&format!("{stack}_"))) {
+                // Whoever held it may have let it go.
+                let removed =
+                    undeploy(docker, stack, |line| tracing::info!(target = %target.name, line, "sweep")).await;
+                tracing::debug!(?removed, target = %target.name, "what a run left was removed again");
+                left = inventory::inventory(docker).await?.since(&before);
+            }
         }
         if left.is_empty() {
             return self.sweep(target, docker).await;
@@ -257,11 +273,13 @@ impl Service {
             (None, None, None) => (TargetState::Clean, "the last run left nothing behind".to_owned()),
         };
         let known = self.shared.gate.store.targets().await?.into_iter().find(|it| it.name == *target);
+        let known = known.map(|known| known.state);
+        // Another run may have said so, beside this one; what this one found does not change that.
+        let worse = known == Some(TargetState::Quarantined)
+            || (known == Some(TargetState::Unknown) && self.runs_on(target).await?);
         if state == TargetState::Quarantined {
             self.distrust(target, &reason).await?;
-        } else if known.is_some_and(|known| known.state == TargetState::Quarantined) {
-            // Another run has said so, beside this one; what this one found does not change that.
-        } else {
+        } else if !worse {
             self.set(target, state, &reason).await?;
             if self.shared.watched.recycle.as_ref().is_some_and(|recycle| recycle.always) {
                 self.recycle_unless_used(target).await?;
@@ -303,10 +321,10 @@ impl Service {
 
 /// From now on it does not count what the last run on this target could do there.
 pub(super) async fn set_up_anew(store: &Store, target: &TargetName) -> Result<(), StoreError> {
-    match store.last_run_on(target).await? {
-        Some(run) => store.put_fact(&run, TRUSTED_AGAIN, &true).await,
-        None => Ok(()),
+    for run in store.last_runs_on(target).await? {
+        store.put_fact(&run, TRUSTED_AGAIN, &true).await?;
     }
+    Ok(())
 }
 
 fn had_host_power(run: &RunId, reason: &str) -> String {

@@ -57,6 +57,7 @@ pub(crate) async fn service(folder: &Path, forge: &str) -> Service {
         id: GateId::from_random([7; 16]),
         image: ImageSource::Reference("none".into()),
         binary: OwnHash::default(),
+        shares: true,
     };
     let watched = Watched {
         organisation: Login::parse("recipes").unwrap(),
