@@ -125,7 +125,7 @@ impl Bare {
         self.sh(
             "docker ps --all --no-trunc --format '{{.ID}} {{.Names}}'; docker image ls --no-trunc --quiet; docker volume ls --quiet
              docker network ls --no-trunc --format '{{.ID}} {{.Name}}'; { docker service ls --format '{{.ID}} {{.Name}}'; docker secret ls --quiet; docker config ls --quiet; } 2>&1 || true
-             getent passwd; ls /tmp | grep -v ^runc-process; cat /etc/ssh/sshd_config.d/* 2>/dev/null || true",
+             getent passwd; find /tmp -mindepth 1 -maxdepth 1 ! -name 'runc-process*' | sort; cat /etc/ssh/sshd_config.d/* 2>/dev/null || true",
         )
     }
 }
