@@ -63,7 +63,9 @@ impl Claimant {
                 }
                 Decision::Take => None,
                 Decision::TakeOver(why) => {
-                    remove(&self.docker, found.as_ref()).await?;
+                    if let Some(id) = found.and_then(|found| found.id) {
+                        remove(&self.docker, &id).await?;
+                    }
                     Some(why)
                 }
             };
@@ -129,17 +131,16 @@ impl Claimant {
             let Some(found) = find(&self.docker).await? else { return Ok(()) };
             let Some(mut claim) = read(&found).filter(|claim| self.is_in(claim)) else { return Ok(()) };
             claim.runs.remove(&self.run);
-            // An empty claim first: whoever joined meanwhile is not removed with it.
-            let id = found.id.clone();
             if change(&self.docker, found, &claim).await? {
-                return if claim.runs.is_empty() { remove_by(&self.docker, id.as_deref()).await } else { Ok(()) };
+                return Ok(());
             }
         }
         Ok(())
     }
 }
 
-/// Whether the claim could be changed: somebody else may have been faster.
+/// Whether the claim could be changed: somebody else may have been faster. One that names no run any more is removed, and only after it
+/// says so: whoever joined at this moment is not removed with it.
 async fn change(docker: &Docker, found: Config, claim: &Claim) -> Result<bool, DockerError> {
     let mut spec = found.spec.unwrap_or_default();
     spec.labels = Some(claim.labels());
@@ -147,6 +148,7 @@ async fn change(docker: &Docker, found: Config, claim: &Claim) -> Result<bool, D
     let options = UpdateConfigOptions { version: index.unwrap_or_default() };
     let id = found.id.unwrap_or_default();
     match docker.update_config(&id, spec, options).await.tried("change the claim") {
+        Ok(()) if claim.runs.is_empty() => remove(docker, &id).await.map(|()| true),
         Ok(()) => Ok(true),
         // Docker says 500 where another update came first ("update out of sequence"), 404 where it is gone.
         Err(error) if matches!(error.status(), Some(404 | 409 | 500)) => {
@@ -166,8 +168,7 @@ pub(super) async fn current(docker: &Docker) -> Result<Option<Option<Claim>>, Do
 /// Removes this claim, unless another one is there by now.
 pub(super) async fn clear(docker: &Docker, claim: &Claim) -> Result<(), DockerError> {
     let Some(found) = find(docker).await?.filter(|found| read(found).as_ref() == Some(claim)) else { return Ok(()) };
-    let (id, none) = (found.id.clone(), Claim { runs: BTreeMap::new(), ..claim.clone() });
-    if change(docker, found, &none).await? { remove_by(docker, id.as_deref()).await } else { Ok(()) }
+    change(docker, found, &Claim { runs: BTreeMap::new(), ..claim.clone() }).await.map(drop)
 }
 
 async fn find(docker: &Docker) -> Result<Option<Config>, DockerError> {
@@ -181,13 +182,6 @@ fn read(config: &Config) -> Option<Claim> {
     Claim::read(config.spec.as_ref()?.labels.as_ref()?)
 }
 
-async fn remove(docker: &Docker, config: Option<&Config>) -> Result<(), DockerError> {
-    remove_by(docker, config.and_then(|config| config.id.as_deref())).await
-}
-
-async fn remove_by(docker: &Docker, id: Option<&str>) -> Result<(), DockerError> {
-    match id {
-        Some(id) => gone_is_fine(docker.delete_config(id).await.tried("remove the claim")),
-        None => Ok(()),
-    }
+async fn remove(docker: &Docker, id: &str) -> Result<(), DockerError> {
+    gone_is_fine(docker.delete_config(id).await.tried("remove the claim"))
 }

@@ -76,15 +76,7 @@ pub async fn destroy(docker: &Docker, stack: &StackName, say: impl Fn(String)) -
 /// # Errors
 /// When the engine does not answer, or something stays.
 pub async fn remove_suites(docker: &Docker, label: &str) -> Result<(), UndeployError> {
-    remove_services(docker, label).await?;
-    let deadline = Instant::now() + PATIENCE;
-    while remove_containers(docker, label).await? + open_tasks(docker, label, has_not_begun).await? > 0 {
-        if Instant::now() > deadline {
-            let of = format!("test suite {label}");
-            return Err(UndeployError::Remains { what: "containers", of, seconds: PATIENCE.as_secs() });
-        }
-        tokio::time::sleep(GLANCE).await;
-    }
+    end_what_runs(docker, label, &format!("test suite {label}")).await?;
     let options = ListConfigsOptions { filters: Some(labelled(label)) };
     let configs = docker.list_configs(Some(options)).await.tried("list a test suite's configs")?;
     for id in configs.into_iter().filter_map(|config| config.id) {
@@ -93,10 +85,43 @@ pub async fn remove_suites(docker: &Docker, label: &str) -> Result<(), UndeployE
     Ok(())
 }
 
-async fn open_tasks(docker: &Docker, label: &str, is_open: fn(&Task) -> bool) -> Result<usize, DockerError> {
+/// Ends all services of a label, with their tasks and containers; `of` says whose they are. Returns how many services there were.
+async fn end_what_runs(docker: &Docker, label: &str, of: &str) -> Result<usize, UndeployError> {
+    let services = remove_services(docker, label).await?;
+    until_none_left("containers", of, PATIENCE, || remove_containers(docker, label)).await?;
+    let is_open = if services.iter().any(publishes_on_the_host) { is_not_over } else { has_not_begun };
+    until_none_left("tasks", of, PATIENCE, || end_tasks(docker, label, is_open)).await?;
+    Ok(services.len())
+}
+
+/// Repeats a removal until it finds nothing more to remove: Swarm may start one more task while it hears of the end.
+async fn until_none_left<F: Future<Output = Result<usize, DockerError>>>(
+    what: &'static str,
+    of: &str,
+    patience: Duration,
+    mut remove: impl FnMut() -> F,
+) -> Result<(), UndeployError> {
+    let deadline = Instant::now() + patience;
+    while remove().await? > 0 {
+        if Instant::now() > deadline {
+            return Err(UndeployError::Remains { what, of: of.to_owned(), seconds: patience.as_secs() });
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    Ok(())
+}
+
+/// How many tasks may still start a container when all seem to be gone: one that waited for a node may get it at the last moment.
+/// Until Swarm has heard of a task's end, which takes seconds, it gives its ports of the host to nobody else: with such ports all are
+/// open that are not over.
+async fn end_tasks(docker: &Docker, label: &str, is_open: fn(&Task) -> bool) -> Result<usize, DockerError> {
     let options = ListTasksOptions { filters: Some(labelled(label)) };
     let tasks = docker.list_tasks(Some(options)).await.tried("list tasks that are to end")?;
-    Ok(tasks.iter().filter(|task| is_open(task)).count())
+    let open = tasks.iter().filter(|task| is_open(task)).count();
+    if open > 0 {
+        remove_containers(docker, label).await?;
+    }
+    Ok(open)
 }
 
 /// Returns what there was.
@@ -121,15 +146,6 @@ async fn remove_containers(docker: &Docker, label: &str) -> Result<usize, Docker
     Ok(containers.len())
 }
 
-/// What is removed again and again until none is left.
-#[derive(Debug, Clone, Copy)]
-enum Part {
-    Containers,
-    Tasks { to_the_end: bool },
-    Networks,
-    Volumes,
-}
-
 struct Stack<'a> {
     docker: &'a Docker,
     name: &'a StackName,
@@ -145,49 +161,11 @@ impl<'a> Stack<'a> {
     /// Returns how many services there were.
     async fn remove_what_runs(&self) -> Result<usize, UndeployError> {
         remove_suites(self.docker, &format!("{SUITE_LABEL}={}", self.name)).await?;
-        let services = remove_services(self.docker, &self.label).await?;
-        let to_the_end = services.iter().any(publishes_on_the_host);
-        for part in [Part::Containers, Part::Tasks { to_the_end }, Part::Networks, Part::Volumes] {
-            self.until_none_left(part).await?;
-        }
-        Ok(services.len())
-    }
-
-    /// Repeats a removal until it finds nothing more to remove: Swarm may start one more task while it hears of the end.
-    async fn until_none_left(&self, part: Part) -> Result<(), UndeployError> {
-        let patience = match part {
-            Part::Containers | Part::Tasks { .. } | Part::Networks => PATIENCE,
-            Part::Volumes => PATIENCE_WITH_VOLUMES,
-        };
-        let deadline = Instant::now() + patience;
-        loop {
-            let (what, found) = match part {
-                Part::Containers => ("containers", remove_containers(self.docker, &self.label).await?),
-                Part::Tasks { to_the_end } => ("tasks", self.end_tasks(to_the_end).await?),
-                Part::Networks => ("networks", self.remove_networks().await?),
-                Part::Volumes => ("volumes", self.remove_volumes().await?),
-            };
-            if found == 0 {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let (of, seconds) = (format!("stack {}", self.name), patience.as_secs());
-                return Err(UndeployError::Remains { what, of, seconds });
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    }
-
-    /// How many tasks may still start a container when all seem to be gone: one that waited for a node may get it at the last moment.
-    /// Until Swarm has heard of a task's end, which takes seconds, it gives its ports of the host to nobody else: with such ports
-    /// (`to_the_end`), all count that are not over.
-    async fn end_tasks(&self, to_the_end: bool) -> Result<usize, DockerError> {
-        let is_open = if to_the_end { is_not_over } else { has_not_begun };
-        let open = open_tasks(self.docker, &self.label, is_open).await?;
-        if open > 0 {
-            remove_containers(self.docker, &self.label).await?;
-        }
-        Ok(open)
+        let of = format!("stack {}", self.name);
+        let services = end_what_runs(self.docker, &self.label, &of).await?;
+        until_none_left("networks", &of, PATIENCE, || self.remove_networks()).await?;
+        until_none_left("volumes", &of, PATIENCE_WITH_VOLUMES, || self.remove_volumes()).await?;
+        Ok(services)
     }
 
     async fn remove_networks(&self) -> Result<usize, DockerError> {
