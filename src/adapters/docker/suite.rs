@@ -20,7 +20,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 
 use super::inside::container_of;
-use super::undeploy::{UndeployError, remove_suites};
+use super::undeploy::{UndeployError, is_over, remove_suites};
 use super::{DockerError, GATE_LABEL, RUN_LABEL, STACK_LABEL, SUITE_LABEL, Tried as _, labelled};
 use crate::domain::ids::{GateId, RunId, StackName};
 use crate::domain::suite::{FILES, LARGEST_REPORT, REPORT};
@@ -71,6 +71,13 @@ pub enum Course {
     Waits,
     /// It runs, in this container.
     Runs(String),
+    /// It is over.
+    Over(Over),
+}
+
+/// How it was over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Over {
     /// It ended with a code, in this container.
     Ended(String, i64),
     /// It never ran, and what Swarm says.
@@ -226,21 +233,10 @@ fn course_of(task: Task) -> Course {
     let id = container.container_id.filter(|id| !id.is_empty());
     let said = status.err.filter(|said| !said.is_empty()).or(status.message).unwrap_or_default();
     match (status.state, id, container.exit_code) {
-        (Some(TaskState::COMPLETE), Some(id), Some(code)) => Course::Ended(id, code),
+        (Some(TaskState::COMPLETE), Some(id), Some(code)) => Course::Over(Over::Ended(id, code)),
         // One that Swarm could not start has failed with code 0.
-        (Some(TaskState::FAILED), Some(id), Some(code)) if code != 0 => Course::Ended(id, code),
-        (
-            Some(
-                TaskState::COMPLETE
-                | TaskState::FAILED
-                | TaskState::REJECTED
-                | TaskState::SHUTDOWN
-                | TaskState::REMOVE
-                | TaskState::ORPHANED,
-            ),
-            _,
-            _,
-        ) => Course::Never(said),
+        (Some(TaskState::FAILED), Some(id), Some(code)) if code != 0 => Course::Over(Over::Ended(id, code)),
+        (Some(state), ..) if is_over(state) => Course::Over(Over::Never(said)),
         (Some(TaskState::RUNNING), Some(id), _) => Course::Runs(id),
         _ => Course::Waits,
     }

@@ -255,16 +255,19 @@ fn state(task: &Task) -> Option<TaskState> {
 }
 
 fn is_not_over(task: &Task) -> bool {
-    !matches!(
-        state(task),
-        Some(
-            TaskState::COMPLETE
-                | TaskState::SHUTDOWN
-                | TaskState::FAILED
-                | TaskState::REJECTED
-                | TaskState::REMOVE
-                | TaskState::ORPHANED
-        )
+    !state(task).is_some_and(is_over)
+}
+
+/// Whether a task in this state never runs again.
+pub(super) const fn is_over(state: TaskState) -> bool {
+    matches!(
+        state,
+        TaskState::COMPLETE
+            | TaskState::SHUTDOWN
+            | TaskState::FAILED
+            | TaskState::REJECTED
+            | TaskState::REMOVE
+            | TaskState::ORPHANED
     )
 }
 

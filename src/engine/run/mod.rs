@@ -24,6 +24,7 @@ mod memory;
 mod pages;
 mod power;
 mod prepare;
+mod pull;
 mod ready;
 mod restore;
 mod secrets;

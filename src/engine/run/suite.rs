@@ -10,11 +10,9 @@ use super::inside::{Place, told};
 use super::prepare::Live;
 use super::{Run, Stop};
 use crate::adapters::docker::DockerError;
-use crate::adapters::docker::images::{self, ImageError};
-use crate::adapters::docker::suite::{self, Course, Started, SuiteOrder};
+use crate::adapters::docker::suite::{self, Course, Over, Started, SuiteOrder};
 use crate::adapters::docker::undeploy::UndeployError;
 use crate::adapters::logfile::StepLines;
-use crate::domain::registry::ImageName;
 use crate::domain::results::one_line;
 use crate::domain::stage::Stage;
 use crate::domain::suite::{REPORT, Suite, judge};
@@ -23,8 +21,6 @@ use crate::engine::EngineError;
 
 /// So much of the end of what a suite says is kept.
 const KEPT: usize = 64 << 10;
-/// The longest that its image may take to come.
-const PULL: Duration = Duration::from_mins(15);
 /// After its end, its last lines are waited for.
 const LAST_LINES: Duration = Duration::from_secs(5);
 /// Between two looks at its task.
@@ -43,8 +39,9 @@ impl Run {
         limit: Duration,
     ) -> Result<Look, Stop> {
         let image = one_line(&container.image, SHOWN);
-        if let Err(why) = self.image_of_suite(live, &container.image).await? {
-            return Ok(Look::not(format!("its image {image} cannot be had: {}", one_line(&why, SHOWN))));
+        // A pull is no part of the suite's own time.
+        if let Err(finding) = self.puller(live).have(container.image.clone()).await? {
+            return Ok(Look::not(format!("its image {image} cannot be had: {}", one_line(&finding.sentence, SHOWN))));
         }
         let hosts: Vec<String> = place.deployment.routes.iter().map(|route| route.host.to_string()).collect();
         let word = hex::encode(&Sha256::digest(name)[..4]);
@@ -74,16 +71,18 @@ impl Run {
             // Its time is over: what it reported so far counts for nothing.
             Err(_over) => Ok(self.look_of(&image, None, None, &heard)),
             Ok(Err(stop)) => Err(stop),
-            Ok(Ok(Course::Ended(id, code))) => {
+            Ok(Ok(Over::Ended(id, code))) => {
                 let report = match self.patiently(place.stage, || suite::report(&live.docker, &id)).await {
-                    Ok(Some(Ok(bytes))) => Some(read(bytes).await),
-                    Ok(report) => report.map(|report| report.map(|_| Suite::default())),
+                    Ok(report) => report,
                     Err(error) => Some(Err(told(error)?)),
+                };
+                let report = match report {
+                    Some(report) => Some(read(report).await),
+                    None => None,
                 };
                 Ok(self.look_of(&image, Some(code), report, &heard))
             }
-            Ok(Ok(Course::Never(said))) => Ok(Look::not(format!("{image} does not start: {}", one_line(&said, SHOWN)))),
-            Ok(Ok(Course::Waits | Course::Runs(_))) => Ok(Look::not(format!("{image} does not start"))),
+            Ok(Ok(Over::Never(said))) => Ok(Look::not(format!("{image} does not start: {}", one_line(&said, SHOWN)))),
         };
         self.patiently(place.stage, || spoken(suite::remove(&live.docker, &started))).await??;
         look
@@ -97,17 +96,24 @@ impl Run {
         name: &str,
         started: &Started,
         heard: &mut Heard,
-    ) -> Result<Course, Stop> {
-        let course = self.course_until(live, stage, started, |course| *course != Course::Waits).await?;
-        let (Course::Runs(id) | Course::Ended(id, _)) = &course else { return Ok(course) };
+    ) -> Result<Over, Stop> {
+        let begun = |course| match course {
+            Course::Waits => None,
+            Course::Runs(id) | Course::Over(Over::Ended(id, _)) => Some(Ok(id)),
+            Course::Over(never @ Over::Never(_)) => Some(Err(never)),
+        };
+        let id = match self.course_until(live, stage, started, begun).await? {
+            Ok(id) => id,
+            Err(never) => return Ok(never),
+        };
         let mut lines = StepLines::resume(&self.log, &format!("suite {}", one_line(name, 80)));
-        let course = {
-            let hear = suite::hear(&live.docker, id, |piece| {
+        let over = {
+            let hear = suite::hear(&live.docker, &id, |piece| {
                 lines.take(piece);
                 heard.take(piece);
             });
-            let ended =
-                || self.course_until(live, stage, started, |course| !matches!(course, Course::Waits | Course::Runs(_)));
+            let over = |course| if let Course::Over(over) = course { Some(over) } else { None };
+            let ended = || self.course_until(live, stage, started, over);
             let ended_and_heard = async {
                 let ended = ended().await;
                 // Its last lines come through another connection.
@@ -126,21 +132,21 @@ impl Run {
             }
         };
         lines.end();
-        Ok(course)
+        Ok(over)
     }
 
     /// Looks at the suite's task until it has come so far.
-    async fn course_until(
+    async fn course_until<T>(
         &self,
         live: &Live,
         stage: Stage,
         started: &Started,
-        is_there: impl Fn(&Course) -> bool,
-    ) -> Result<Course, Stop> {
+        is_there: impl Fn(Course) -> Option<T>,
+    ) -> Result<T, Stop> {
         loop {
             let course = self.patiently(stage, || suite::course(&live.docker, started)).await?;
-            if is_there(&course) {
-                return Ok(course);
+            if let Some(there) = is_there(course) {
+                return Ok(there);
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -157,23 +163,6 @@ impl Run {
             Err(why) => Look { holds: false, seen: format!("{image} {why}"), output, suite },
         }
     }
-
-    /// Has the image on the target: a pull is no part of the suite's own time.
-    async fn image_of_suite(&self, live: &Live, image: &str) -> Result<Result<(), String>, Stop> {
-        let name = match ImageName::parse(image) {
-            Ok(name) => name,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let pulled = tokio::time::timeout(PULL, images::pull(&live.docker, &name, |_| {})).await;
-        let why = match pulled {
-            Ok(Ok(())) => return Ok(Ok(())),
-            Ok(Err(ImageError::Refused(refused))) => refused.message,
-            Ok(Err(ImageError::Lost(error))) => told(error)?,
-            Err(_over) => format!("nothing came of it for {} min", PULL.as_secs() / 60),
-        };
-        // What the target's store holds counts.
-        Ok(if images::stored(&live.docker, name.as_str()).await?.is_some() { Ok(()) } else { Err(why) })
-    }
 }
 
 /// What is no answer of the engine apart from what is: the first may be asked again.
@@ -188,7 +177,8 @@ async fn spoken<T>(
 }
 
 /// Whatever is in a report, reading it is nobody else's time.
-async fn read(report: Vec<u8>) -> Result<Suite, String> {
+async fn read(report: Result<Vec<u8>, String>) -> Result<Suite, String> {
+    let report = report?;
     let read = tokio::task::spawn_blocking(move || Suite::read(&report)).await;
     read.unwrap_or_else(|error| Err(error.to_string()))
 }
