@@ -22,11 +22,6 @@ pub struct KnownTarget {
     pub changed_at: Timestamp,
 }
 
-/// One that runs alone has met nobody.
-const LAST_RUNS: &str = "SELECT id FROM run WHERE target = ?1 AND state = 'done' AND finished_at >= (
-    SELECT coalesce(started_at, finished_at) FROM run WHERE target = ?1 AND state = 'done' ORDER BY finished_at DESC LIMIT 1
-) ORDER BY finished_at DESC LIMIT 100";
-
 impl Store {
     /// All targets that were ever configured.
     ///
@@ -47,6 +42,14 @@ impl Store {
             })
         });
         Ok(read.collect())
+    }
+
+    /// One target; nothing where it was never configured.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub async fn target(&self, name: &TargetName) -> Result<Option<KnownTarget>, StoreError> {
+        Ok(self.targets().await?.into_iter().find(|target| target.name == *name))
     }
 
     /// Puts a target into a state.
@@ -94,11 +97,48 @@ impl Store {
     /// # Errors
     /// What SQLite says.
     pub async fn last_runs_on(&self, name: &TargetName) -> Result<Vec<RunId>, StoreError> {
-        let found: Vec<String> = sqlx::query_scalar(LAST_RUNS)
-            .bind(name.as_str())
-            .fetch_all(&self.write)
-            .await
-            .tried("look for the last runs of a target")?;
+        let name = name.as_str();
+        // One that ran alone has met nobody.
+        let found = sqlx::query_scalar!(
+            "SELECT id FROM run WHERE target = ?1 AND state = 'done' AND finished_at >= (
+                SELECT coalesce(started_at, finished_at) FROM run WHERE target = ?1 AND state = 'done' ORDER BY finished_at DESC LIMIT 1
+             ) ORDER BY finished_at DESC LIMIT 100",
+            name
+        )
+        .fetch_all(&self.write)
+        .await
+        .tried("look for the last runs of a target")?;
         Ok(found.into_iter().filter_map(|id| id.parse().ok()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::store::{End, NewRun};
+    use crate::domain::verdict::Verdict;
+
+    #[tokio::test]
+    async fn the_last_runs_are_the_last_one_and_those_that_it_met() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let run = |number| RunId::from_random([number; 12]);
+        let end = End { verdict: Verdict::Green, sentence: "green", level: 2, report: None };
+        for (number, target, from, to) in
+            [(1, "lab", 0, 10), (2, "lab", 5, 20), (3, "lab", 15, 25), (4, "other", 16, 30), (5, "lab", 18, 0)]
+        {
+            let (id, at_start) = (run(number), at(from));
+            let new = NewRun { id: &id, recipe: "notes", target, stack: "s", plan: "{}", protocol: 1, at: at_start };
+            store.add_run(new).await.unwrap();
+            // The last of them goes on.
+            if to > 0 {
+                store.finish(&id, &end, at(to)).await.unwrap();
+            }
+        }
+        let of = async |name| store.last_runs_on(&TargetName::parse(name).unwrap()).await.unwrap();
+        assert_eq!(of("lab").await, [run(3), run(2)]);
+        assert_eq!(of("other").await, [run(4)]);
+        assert_eq!(of("nowhere").await, []);
     }
 }
