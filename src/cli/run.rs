@@ -22,7 +22,7 @@ use crate::domain::command::askable_stages;
 use crate::domain::ids::RunId;
 use crate::domain::results::Results;
 use crate::domain::stage::Stage;
-use crate::domain::tests_file::{self, Frozen, OWN_FILE, OWN_FOLDER, Origin};
+use crate::domain::tests_file::{self, Frozen, OWN_FILE, Origin};
 use crate::domain::verdict::Verdict;
 use crate::engine::base;
 use crate::engine::plan::{Limits, Plan, Requested};
@@ -190,9 +190,8 @@ async fn begin(
 
 /// The recipe's own tests file, as it is.
 fn own_tests(source: &git::Source) -> anyhow::Result<Frozen> {
-    let text = source.files.text(OWN_FILE).with_context(|| format!("`--with-tests` needs {OWN_FILE} in the recipe"))?;
     let origin = Origin { source: format!("{OWN_FILE} of the recipe itself"), commit: source.revision.commit.clone() };
-    Ok(Frozen::new(origin, text.to_owned()).with_files_of(&source.files, OWN_FOLDER))
+    Frozen::own(origin, &source.files).with_context(|| format!("`--with-tests` needs {OWN_FILE} in the recipe"))
 }
 
 /// `STAGES=extra` means the same as `--extra`.

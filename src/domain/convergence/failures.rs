@@ -13,13 +13,16 @@ impl View<'_> {
     /// The second kill in a place, while starting or later; the first, where no other task will follow.
     pub(super) fn healthcheck_kills(&self) -> Vec<Finding> {
         self.kills(Place::healthcheck_kills_of, |service, place, kills| {
-            let sentence = sentences::killed_by_healthcheck(service, kills);
-            self.finding(FindingKind::KilledByHealthcheck, sentence)
-                .about(&service.name)
-                .with("observed start time", sentences::observed_start(kills))
-                .with("declared start_period", sentences::start_period(service))
+            self.killed_by_healthcheck(service, kills, sentences::killed_by_healthcheck(service, kills))
                 .with(format!("last outputs of the healthcheck of {}", service.name), place.health_log.join("\n"))
         })
+    }
+
+    fn killed_by_healthcheck(&self, service: &WantedService, kills: &[&Life], sentence: String) -> Finding {
+        self.finding(FindingKind::KilledByHealthcheck, sentence)
+            .about(&service.name)
+            .with("observed start time", sentences::observed_start(kills))
+            .with("declared start_period", sentences::start_period(service))
     }
 
     /// The second end for want of memory in a place; the first, where no other task will follow.
@@ -67,17 +70,12 @@ impl View<'_> {
             peer.name != service.name && (service.depends_on.contains(&peer.name) || says(&peer.name))
         };
         self.wanted.services.iter().filter(needed).find_map(|peer| {
-            let killed = |place: &&Place| {
-                place.lives.first().is_some_and(|life| life.ended(How::Healthcheck) && !life.was_healthy)
-            };
-            let place = self.memory.places(&peer.name).find(killed)?;
-            let killed = place.lives.first()?;
-            let finding = self
-                .finding(FindingKind::KilledByHealthcheck, sentences::killed_and_needed(peer, killed, &service.name))
-                .about(&peer.name)
-                .with("observed start time", sentences::observed_start(&[killed]))
-                .with("declared start_period", sentences::start_period(peer));
-            Some(evidence(finding, peer, place))
+            let (place, killed) = self.memory.places(&peer.name).find_map(|place| {
+                let first = place.lives.first().filter(|life| life.ended(How::Healthcheck) && !life.was_healthy)?;
+                Some((place, first))
+            })?;
+            let sentence = sentences::killed_and_needed(peer, killed, &service.name);
+            Some(evidence(self.killed_by_healthcheck(peer, &[killed], sentence), peer, place))
         })
     }
 

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::{Check, CheckKind, FILE, Origin, TestsError, TestsFile};
+use super::{Check, CheckKind, FILE, OWN_FILE, Origin, TestsError, TestsFile};
 use crate::domain::recipe::RecipeFiles;
+use crate::domain::recipe::files::FileError;
 use crate::domain::results::size;
 
 /// So many files may lie beside it.
@@ -60,6 +61,16 @@ impl Frozen {
     #[must_use]
     pub const fn new(origin: Origin, text: String) -> Self {
         Self { origin, text, files: Vec::new() }
+    }
+
+    /// The recipe's own tests file among its files.
+    ///
+    /// # Errors
+    /// When it has none, or one that is no text.
+    pub fn own(origin: Origin, files: &RecipeFiles) -> Result<Self, FileError> {
+        /// The folder of [`OWN_FILE`].
+        const FOLDER: &str = "tests/";
+        Ok(Self::new(origin, files.text(OWN_FILE)?.to_owned()).with_files_of(files, FOLDER))
     }
 
     /// Whether a check needs the files beside it. One that cannot be read needs none.

@@ -29,8 +29,6 @@ use super::stage::Rung;
 pub const FILE: &str = "cc-ci.toml";
 /// Where a recipe keeps its own.
 pub const OWN_FILE: &str = "tests/cc-ci.toml";
-/// The folder of that.
-pub const OWN_FOLDER: &str = "tests/";
 /// No such file is larger, in bytes.
 pub const LARGEST: usize = 64 << 10;
 

@@ -59,8 +59,8 @@ impl Service {
                 // That an app is up for somebody is news.
                 let up = if stage == Stage::Keep { self.kept(&run.id).await? } else { None };
                 let red = self.red_so_far(&run.id, stage).await?;
-                let news = [up.as_ref().map(|_| ", up"), red.as_ref().map(|_| ", red")].map(Option::unwrap_or_default);
-                let what = format!("running {}{}", stage.name(), news.concat());
+                let (up_now, red_now) = (up.is_some(), red.is_some());
+                let what = format!("running {}, up {up_now}, red {red_now}", stage.name());
                 if !self.is_news(&run.id, &what) {
                     continue;
                 }

@@ -12,7 +12,7 @@ use crate::domain::forge::RepoName;
 use crate::domain::queue::published;
 use crate::domain::recipe::RecipeVersion;
 use crate::domain::results::one_line;
-use crate::domain::tests_file::{Frozen, OWN_FILE, OWN_FOLDER, Origin, TestsFile};
+use crate::domain::tests_file::{Frozen, OWN_FILE, Origin, TestsFile};
 use crate::engine::EngineError;
 use crate::engine::base::{self, BASE, Found};
 use crate::engine::plan::{Plan, Requested, save_files, save_tests};
@@ -116,12 +116,11 @@ impl Service {
 
 /// The tests file of the change itself: a maintainer asked for it.
 fn own_tests(source: &git::Source, repository: &RepoName) -> Option<Frozen> {
-    let text = source.files.text(OWN_FILE).ok()?.to_owned();
     let origin = Origin {
         source: format!("{repository}/{OWN_FILE} of the change itself"),
         commit: source.revision.commit.clone(),
     };
-    Some(Frozen::new(origin, text).with_files_of(&source.files, OWN_FOLDER))
+    Frozen::own(origin, &source.files).ok()
 }
 
 /// Why there is no such base, with the versions there are.

@@ -124,7 +124,7 @@ impl Service {
             Err(EngineError::Target(format!("it gives no answer within {} s", PATIENCE.as_secs())))
         })?;
         store.hear_target(name, self.now()).await?;
-        let known = store.targets().await?.into_iter().find(|it| it.name == *name);
+        let known = store.target(name).await?;
         let (state, reason) = known.map_or((None, String::new()), |it| (Some(it.state), it.reason));
         if self.runs_on(name).await? {
             return Ok(());
@@ -252,7 +252,7 @@ impl Service {
 
     async fn unreachable(&self, target: &Target, error: &EngineError) -> Result<(), EngineError> {
         self.shared.sessions.forget(&target.name);
-        let known = self.shared.gate.store.targets().await?.into_iter().find(|it| it.name == target.name);
+        let known = self.shared.gate.store.target(&target.name).await?;
         let (state, before) = known.map_or((TargetState::Unknown, String::new()), |it| (it.state, it.reason));
         let why = error.to_string();
         if state == TargetState::Quarantined || before == why || self.runs_on(&target.name).await? {
@@ -272,8 +272,7 @@ impl Service {
             (None, None, Some(lost)) => (TargetState::Unknown, lost.sentence.clone()),
             (None, None, None) => (TargetState::Clean, "the last run left nothing behind".to_owned()),
         };
-        let known = self.shared.gate.store.targets().await?.into_iter().find(|it| it.name == *target);
-        let known = known.map(|known| known.state);
+        let known = self.shared.gate.store.target(target).await?.map(|known| known.state);
         // Another run may have said so, beside this one; what this one found does not change that.
         let worse = known == Some(TargetState::Quarantined)
             || (known == Some(TargetState::Unknown) && self.runs_on(target).await?);
