@@ -8,7 +8,7 @@ use cc_ci::domain::swarm::{Task, TaskState};
 use jiff::Timestamp;
 
 use crate::support::judged::{assert_soon, evidence, headline, of};
-use crate::support::{Endings, Finished, Lab, Neighbour, Recipe, Running, figure, lab, until};
+use crate::support::{Endings, Finished, Lab, Neighbour, Recipe, Running, Tests, figure, lab, until};
 
 /// From an exit to the finding, at most.
 const AFTER_EXIT: Duration = Duration::from_secs(2);
@@ -209,10 +209,9 @@ fn s25_a_path_of_the_host_that_does_not_exist() {
         "\nservices:\n  app:\n    image: lab/web:1.0.0\n    volumes: [\"/srv/not/there:/data\"]\n",
     );
     // A path of the host is host power: without a tests file that allows it nothing would be started.
-    let tests = tempfile::tempdir().unwrap();
-    std::fs::write(tests.path().join("cc-ci.toml"), "host_power = 'it serves what is there'\n").unwrap();
+    let tests = Tests::of("host_power = 'it serves what is there'\n");
     let lab = lab();
-    let mut run = lab.run_in(&recipe.path(), &["--tests", tests.path().to_str().unwrap()]);
+    let mut run = lab.run_in(&recipe.path(), &["--tests", tests.path()]);
     let proof = seen(&lab, &mut run, |task| task.state == TaskState::Rejected);
     let run = run.finish();
     run.assert(1, "red");

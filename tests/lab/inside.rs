@@ -2,7 +2,7 @@
 
 use cc_ci::domain::stage::{RungState, Stage};
 
-use crate::support::{Recipe, edited, lab, said};
+use crate::support::{Recipe, Tests, edited, lab, said};
 
 /// Looks for what would give power over the target, or tell of the gate.
 const PROBE: &str = "
@@ -24,11 +24,10 @@ fn s61_a_hook_and_a_function_of_abra_sh_find_no_socket_and_nothing_of_the_gate()
     let label = format!("backupbot.backup=true\"\n        - \"backupbot.backup.pre-hook={hook}\"");
     let compose = edited(&recipe.read("compose.yml"), &[("backupbot.backup=true\"", &label)]);
     recipe.write("compose.yml", &compose);
-    let tests = tempfile::tempdir().unwrap();
     let file =
         "[[check]]\nname = 'a probe'\nservice = 'app'\ncmd = 'probe'\nstdout_contains = 'nothing within reach'\n";
-    std::fs::write(tests.path().join("cc-ci.toml"), file).unwrap();
-    let finished = lab.run_in(&recipe.path(), &["--tests", tests.path().to_str().unwrap()]).finish();
+    let tests = Tests::of(file);
+    let finished = lab.run_in(&recipe.path(), &["--tests", tests.path()]).finish();
     finished.assert(0, "green");
     let results = finished.results();
     assert!(results.checks.iter().any(|check| check.stage == Stage::Checks && check.holds), "{:?}", results.checks);

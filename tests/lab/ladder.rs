@@ -1,32 +1,14 @@
 //! Data that survives an upgrade and comes back from a backup, and the maintainers' own checks.
 
-use std::path::PathBuf;
-
 use cc_ci::domain::finding::{Class, FindingKind};
 use cc_ci::domain::guilt::Guilt;
 use cc_ci::domain::results::Results;
 use cc_ci::domain::stage::{Rung, RungState, Stage};
 
-use crate::support::{Finished, Lab, Recipe, edited, lab};
-
-/// A tests file in a folder that goes with it.
-struct Tests(tempfile::TempDir);
-
-impl Tests {
-    fn of(text: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("cc-ci.toml"), text).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().to_owned()
-    }
-}
+use crate::support::{Finished, Lab, Recipe, Tests, edited, lab};
 
 fn run(lab: &Lab, recipe: &Recipe, tests: &Tests, more: &[&str]) -> Finished {
-    let tests = tests.path();
-    let arguments: Vec<&str> = ["--tests", tests.to_str().unwrap()].into_iter().chain(more.iter().copied()).collect();
+    let arguments: Vec<&str> = ["--tests", tests.path()].into_iter().chain(more.iter().copied()).collect();
     lab.run_in(&recipe.path(), &arguments).finish()
 }
 
@@ -278,9 +260,8 @@ fn s35_a_service_that_dies_during_checks_or_backup_is_a_finding_of_that_stage() 
 fn s29_killed_in_each_stage_of_the_ladder_a_run_goes_on() {
     let lab = lab();
     let (recipe, tests) = (notes(), Tests::of(NOTES));
-    let folder = tests.path();
     for moment in ["seed “a note” in db", "before-backup hook", "5 checks, in the order", "after-restore hook"] {
-        let mut running = lab.run_in(&recipe.path(), &["--tests", folder.to_str().unwrap()]);
+        let mut running = lab.run_in(&recipe.path(), &["--tests", tests.path()]);
         running.wait_for(moment);
         let id = running.id();
         assert!(running.kill(), "it was killed after {moment}");

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use cc_ci::domain::finding::FindingKind;
 
 use crate::support::forge::{Organisation, SCOPES, Serving};
-use crate::support::{Recipe, edited, lab, said, until};
+use crate::support::{Recipe, Tests, edited, lab, said, until};
 
 /// Tries all doors that must be shut, tells which are open, lies about the verdict, and is then an app that answers 500.
 const NOSY: &str = r#"#!/bin/bash
@@ -98,11 +98,7 @@ fn s61_host_power_is_refused_before_anything_is_started() {
     assert_eq!((run.results().deploys.fresh, &run.results().host_power), (0, &None));
 
     // A tests file that cannot be used judges nobody, and one that allows it says so with the verdict.
-    let tests = tempfile::tempdir().unwrap();
-    let with = |text: &str| {
-        std::fs::write(tests.path().join("cc-ci.toml"), text).unwrap();
-        lab.run_in(&good.path(), &["--tests", tests.path().to_str().unwrap()]).finish()
-    };
+    let with = |text: &str| lab.run_in(&good.path(), &["--tests", Tests::of(text).path()]).finish();
     let invalid = with("host_power = 'it is a proxy'\n[[chek]]\nname = 'x'\n");
     invalid.assert(3, "not_judged");
     let found = &invalid.results().findings[0];

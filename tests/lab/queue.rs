@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use cc_ci::domain::results::Results;
 
-use crate::support::forge::Organisation;
+use crate::support::forge::{Organisation, PullRequest};
 use crate::support::relay::Relay;
 use crate::support::{figure, lab, until};
 
@@ -38,10 +38,7 @@ fn s50_a_wedged_run_is_stopped_and_those_behind_it_know_why_they_wait() {
 #[test]
 fn s52_two_runs_of_one_recipe_go_one_after_the_other_and_others_pass() {
     let (lab, organisation) = (lab(), Organisation::new());
-    organisation.recipe("good");
-    organisation.recipe("notes");
-    let (first, second) = (organisation.change("good", "one", "One"), organisation.change("good", "two", "Two"));
-    let other = organisation.change("notes", "change", "Other");
+    let [first, second, other] = two_of_one_recipe(&organisation);
     let _serving = organisation.serve(&lab);
     first.say("maintainer", "!testme");
     first.wait_for("running", 1);
@@ -50,10 +47,23 @@ fn s52_two_runs_of_one_recipe_go_one_after_the_other_and_others_pass() {
     assert!(answers[0].contains("[Run 1]("), "{answers:#?}");
     other.say("maintainer", "!testme");
     other.wait_for("waiting", 1);
-    for (pull, recipe) in [(first, "good"), (second, "good"), (other, "notes")] {
+    all_are_green(&[first, second, other]);
+    lab.assert_untouched();
+}
+
+/// Two pull requests of one recipe, and one of another.
+fn two_of_one_recipe(organisation: &Organisation) -> [PullRequest<'_>; 3] {
+    organisation.recipe("good");
+    organisation.recipe("notes");
+    [("good", "one", "One"), ("good", "two", "Two"), ("notes", "change", "Other")]
+        .map(|(recipe, branch, title)| organisation.change(recipe, branch, title))
+}
+
+/// Each of them is green in the end.
+fn all_are_green(pulls: &[PullRequest<'_>; 3]) {
+    for (pull, recipe) in pulls.iter().zip(["good", "good", "notes"]) {
         pull.wait_for(&format!("### ✓ {recipe}"), 1);
     }
-    lab.assert_untouched();
 }
 
 /// The two incidents of an earlier CI: runs of two recipes that were in each other's way, and two of one recipe that took each other's app
@@ -61,19 +71,14 @@ fn s52_two_runs_of_one_recipe_go_one_after_the_other_and_others_pass() {
 #[test]
 fn s52_two_recipes_share_a_target_with_room_and_two_runs_of_one_recipe_do_not() {
     let (lab, organisation) = (lab().with_room(2), Organisation::new());
-    organisation.recipe("good");
-    organisation.recipe("notes");
-    let (first, second) = (organisation.change("good", "one", "One"), organisation.change("good", "two", "Two"));
-    let other = organisation.change("notes", "change", "Other");
+    let [first, second, other] = two_of_one_recipe(&organisation);
     let serving = organisation.serve(&lab);
     first.say("maintainer", "!testme");
     first.wait_for("running", 1);
     second.say("maintainer", "!testme");
     second.wait_for("is of the same recipe and has to end first", 1);
     other.say("maintainer", "!testme");
-    for (pull, recipe) in [(first, "good"), (second, "good"), (other, "notes")] {
-        pull.wait_for(&format!("### ✓ {recipe}"), 1);
-    }
+    all_are_green(&[first, second, other]);
     let results = |number: u32| -> Results {
         let (status, text) = organisation.page(&serving, &format!("/runs/{number}/results.json"));
         assert_eq!(status, 200);

@@ -4,7 +4,7 @@ use cc_ci::domain::finding::FindingKind;
 use cc_ci::domain::results::Results;
 use cc_ci::domain::stage::{Rung, RungState, Stage};
 
-use crate::support::{Finished, Lab, Recipe, lab};
+use crate::support::{Finished, Lab, Recipe, Tests, lab};
 
 /// Asks the app by its service's name and the proxy by the app's own, sees that it rules nothing, and reports as JUnit.
 const SUITE: &str = r#"
@@ -33,20 +33,9 @@ case_of() {
 report() { printf '<testsuite>%s</testsuite>' "$cases" >"$CC_CI_JUNIT"; exit $((failed > 0)); }
 "#;
 
-fn tests(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (path, text) in files {
-        let path = folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    folder
-}
-
-fn run(lab: &Lab, tests: &tempfile::TempDir) -> Finished {
+fn run(lab: &Lab, tests: &Tests) -> Finished {
     let recipe = Recipe::copy_of("good");
-    let tests = tests.path().to_str().unwrap();
-    lab.run_in(&recipe.path(), &["--tests", tests, "--only", "install,checks"]).finish()
+    lab.run_in(&recipe.path(), &["--tests", tests.path(), "--only", "install,checks"]).finish()
 }
 
 fn check_failures(results: &Results) -> Vec<&str> {
@@ -59,8 +48,7 @@ fn a_suite_reaches_the_app_and_the_proxy_and_its_report_is_read() {
     let lab = lab();
     let file =
         "[[check]]\nname = 'the suite'\ncontainer = { image = 'lab/web:1.0.0', run = ['bash', 'sub/suite.sh'] }\n";
-    let finished =
-        run(&lab, &tests(&[("cc-ci.toml", file), ("sub/suite.sh", SUITE), ("lib.sh", LIB), ("sub/__init__.py", "")]));
+    let finished = run(&lab, &Tests::with(file, &[("sub/suite.sh", SUITE), ("lib.sh", LIB), ("sub/__init__.py", "")]));
     finished.assert(0, "green");
     let results = finished.results();
     let check = results.checks.iter().find(|check| check.stage == Stage::Checks).unwrap();
@@ -86,7 +74,7 @@ fn s28_a_suite_that_fails_hangs_or_cannot_start_is_red_and_named_and_nothing_sta
         "[[check]]\nname = 'endless inside'\nservice = 'app'\nexec = ['yes']\ntimeout = '3s'\n".to_owned(),
     ];
     let script = ". ./lib.sh\ncase_of one true\ncase_of 'two &lt;b&gt;' false\nreport\n";
-    let finished = run(&lab, &tests(&[("cc-ci.toml", &file.concat()), ("fails.sh", script), ("lib.sh", LIB)]));
+    let finished = run(&lab, &Tests::with(&file.concat(), &[("fails.sh", script), ("lib.sh", LIB)]));
     finished.assert(1, "red");
     let results = finished.results();
     assert_eq!(results.rungs.of(Rung::Install).state, RungState::Pass);

@@ -28,7 +28,7 @@ use cc_ci::domain::swarm::Snapshot;
 pub(crate) use endings::{Ending, Endings};
 pub(crate) use figures::figure;
 pub(crate) use neighbour::Neighbour;
-pub(crate) use recipe::{Recipe, edited};
+pub(crate) use recipe::{Recipe, Tests, edited};
 pub(crate) use run::{Finished, Running, until};
 
 /// The sections of `targets.toml` that tests may use; each is a test Swarm of its own.

@@ -6,6 +6,32 @@ use std::process::Command;
 
 use super::said;
 
+/// A tests file, and what lies beside it, in a folder that goes with it.
+pub(crate) struct Tests(tempfile::TempDir);
+
+impl Tests {
+    /// Only the file.
+    pub(crate) fn of(text: &str) -> Self {
+        Self::with(text, &[])
+    }
+
+    /// The file, and others by their paths.
+    pub(crate) fn with(text: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files.iter().chain([&("cc-ci.toml", text)]) {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self(folder)
+    }
+
+    /// The folder, for `--tests`.
+    pub(crate) fn path(&self) -> &str {
+        self.0.path().to_str().unwrap()
+    }
+}
+
 /// A recipe in a folder that goes with it.
 pub(crate) struct Recipe {
     folder: tempfile::TempDir,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::figures::median;
 use super::runs::Runs;
 use crate::lab::DOMAIN;
-use crate::process::{docker, program, run};
+use crate::process::{program, run};
 use crate::steps::say;
 
 /// So often each of them.
@@ -34,9 +34,7 @@ impl Runs<'_> {
         of_version(&head, "1.1.0", "2.0.0")?;
         let functions = fs::read_to_string(head.join("abra.sh"))?;
         fs::write(head.join("abra.sh"), functions + COUNT)?;
-        let forget = || run(self.on_target(&[]).args(["rm", "-rf", THERE]));
-        forget()?;
-        run(docker(["cp"]).arg(folder.path()).arg(format!("{}:{THERE}", self.target.container())))?;
+        self.put(folder.path(), THERE)?;
         let of = |name: &str| format!("{THERE}/{name}/notes");
         let tests = self.places.checkout.join("bench/ladder");
         let more = ["--tests", tests.to_str().context("the checkout's path is no text")?];
@@ -53,7 +51,7 @@ impl Runs<'_> {
             attributed.push(self.attributed(&ended.results)?);
             ours.push(ended.took.as_secs_f64());
         }
-        forget()?;
+        self.forget(THERE)?;
         say(format!("cc-ci run {ours:.1?} s, ladder.sh {plain:.1?} s, in a phase {attributed:.1?} %"));
         let (ours, plain, attributed) = (median(ours), median(plain), median(attributed));
         Ok(json!({

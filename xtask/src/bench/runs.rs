@@ -100,15 +100,13 @@ impl Runs<'_> {
     fn beside_plain(&self) -> Result<Value> {
         let recipe = self.recipe("good");
         let folder = "/tmp/cc-ci-bench-plain";
-        let there = format!("{}:{folder}", self.target.container());
-        run(self.on_target(&[]).args(["rm", "-rf", folder]))?;
-        run(docker(["cp"]).arg(&recipe).arg(&there))?;
+        self.put(&recipe, folder)?;
         let (mut ours, mut plain) = (Vec::new(), Vec::new());
         for _ in 0..PAIRS {
             plain.push(self.plain(folder)?.as_secs_f64());
             ours.push(self.run(&recipe, "green")?.took.as_secs_f64());
         }
-        run(self.on_target(&[]).args(["rm", "-rf", folder]))?;
+        self.forget(folder)?;
         say(format!("cc-ci run {ours:.1?} s, plain.sh {plain:.1?} s"));
         let (ours, plain) = (median(ours), median(plain));
         Ok(json!({
@@ -142,7 +140,17 @@ impl Runs<'_> {
         Ok(took)
     }
 
-    pub(super) fn on_target(&self, options: &[&str]) -> Command {
+    /// Copies a folder onto the target, in place of what is there.
+    pub(super) fn put(&self, from: &Path, there: &str) -> Result<()> {
+        self.forget(there)?;
+        run(docker(["cp"]).arg(from).arg(format!("{}:{there}", self.target.container())))
+    }
+
+    pub(super) fn forget(&self, there: &str) -> Result<()> {
+        run(self.on_target(&[]).args(["rm", "-rf", there]))
+    }
+
+    fn on_target(&self, options: &[&str]) -> Command {
         let mut command = docker(["exec"]);
         command.args(options).arg(self.target.container());
         command
