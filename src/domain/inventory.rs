@@ -93,7 +93,8 @@ impl Inventory {
     }
 }
 
-/// The apps of other runs on the same target, told by their names: `ccXXXX_` and the target's domain, as the own stack's.
+/// The apps of other runs on the same target, told by their names: `cc`, four characters of the run and the target's domain, as the own
+/// stack's.
 #[derive(Debug, Clone, Copy)]
 pub struct Neighbours<'a> {
     own: &'a str,
